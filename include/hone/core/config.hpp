@@ -1,0 +1,18 @@
+// Every macro of the library. No macro changes what a header means; they name what the compiler at hand can do.
+#pragma once
+
+#if defined(__FAST_MATH__)
+#error "[hone-E101] hone is compiled with -ffast-math, which breaks its promises (same bits, NaN detection). Compile without it. See docs/errors.md#e101."
+#endif
+
+#if defined(__CUDACC__)
+#define HONE_HOST_DEVICE __host__ __device__  // runs on both sides; the GPU backend calls the same formulas
+#else
+#define HONE_HOST_DEVICE
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define HONE_RESTRICT __restrict__
+#else
+#define HONE_RESTRICT
+#endif
