@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "hone/core/error.hpp"
+#include "hone/core/matrix.hpp"
+#include "hone/core/thread_pool.hpp"
+
+namespace hone {
+
+/// How a context on the host is made.
+struct HostOptions {
+  int threads = 0;  ///< threads that compute; 0: what the process may use
+};
+
+/// The context of every backend whose memory is the host's: threads, aligned memory, scratch memory by thread.
+class HostContext {
+ public:
+  explicit HostContext(HostOptions options = {}) : pool_(options.threads) {}
+
+  ThreadPool& pool() { return pool_; }
+  int threads() const { return pool_.size(); }
+
+  /// Aligned to a cache line. Throws E701 when there is not so much memory.
+  void* allocate(std::size_t bytes) {
+    void* memory = ::operator new(bytes, alignment, std::nothrow);
+    if (!memory)
+      throw Error(701, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
+                  "use a smaller batch or a smaller model, or a machine with more memory");
+    return memory;
+  }
+  void deallocate(void* memory, std::size_t) { ::operator delete(memory, alignment); }
+  void upload(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
+  void download(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
+  void fill_zero(void* to, std::size_t bytes) {
+    if (bytes > 0) std::memset(to, 0, bytes);
+  }
+  void synchronize() {}
+
+  /// Runs functor(0) .. functor(count - 1), spread over the threads; the functor must not care in which order.
+  template <class Functor>
+  void for_each(Index count, Functor const& functor) {
+    Index const grain = count / 64 > 1 ? count / 64 : 1;
+    pool_.parallel_for(count, grain, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) functor(i);
+    });
+  }
+
+ private:
+  static constexpr std::align_val_t alignment{64};
+  static void copy(void* to, void const* from, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+
+  ThreadPool pool_;
+};
+
+}  // namespace hone

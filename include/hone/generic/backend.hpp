@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string_view>
+
+#include "hone/core/host_context.hpp"
+#include "hone/core/precision.hpp"
+#include "hone/generic/rung.hpp"
+
+namespace hone {
+
+/// generic/ alone, on the host: what every other backend is checked against.
+template <class P = fp64>
+struct Reference {
+  using Precision = P;
+  using Context = HostContext;
+  using Options = HostOptions;
+  using Ladder = hone::Ladder<GenericRung>;
+  static constexpr std::string_view name = "reference";
+};
+
+static_assert(Backend<Reference<fp64>>);
+
+}  // namespace hone
