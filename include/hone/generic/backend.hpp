@@ -4,6 +4,16 @@
 
 #include "hone/core/host_context.hpp"
 #include "hone/core/precision.hpp"
+#include "hone/generic/activation.hpp"
+#include "hone/generic/adamw.hpp"
+#include "hone/generic/attention.hpp"
+#include "hone/generic/dropout.hpp"
+#include "hone/generic/embedding.hpp"
+#include "hone/generic/gradient_norm.hpp"
+#include "hone/generic/linear.hpp"
+#include "hone/generic/loss.hpp"
+#include "hone/generic/residual_norm.hpp"
+#include "hone/generic/rows.hpp"
 #include "hone/generic/rung.hpp"
 
 namespace hone {
