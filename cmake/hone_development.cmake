@@ -1,0 +1,25 @@
+# hone_development: the flags of hone's own tests, examples and benchmarks. Never linked by a user's target.
+include(CheckCXXCompilerFlag)
+
+add_library(hone_development INTERFACE)
+target_link_libraries(hone_development INTERFACE hone::hone hone::archive)
+target_compile_options(hone_development INTERFACE -Wall -Wextra -Wpedantic)
+if(HONE_WERROR)
+  target_compile_options(hone_development INTERFACE -Werror)
+endif()
+
+if(HONE_NATIVE)
+  check_cxx_compiler_flag(-march=native HONE_HAS_MARCH_NATIVE)
+  check_cxx_compiler_flag(-mcpu=native HONE_HAS_MCPU_NATIVE)
+  if(HONE_HAS_MARCH_NATIVE)
+    target_compile_options(hone_development INTERFACE -march=native)
+  elseif(HONE_HAS_MCPU_NATIVE)
+    target_compile_options(hone_development INTERFACE -mcpu=native)
+  endif()
+endif()
+
+if(HONE_SANITIZE)
+  set(hone_sanitize_flags -fsanitize=${HONE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(hone_development INTERFACE ${hone_sanitize_flags})
+  target_link_options(hone_development INTERFACE ${hone_sanitize_flags})
+endif()

@@ -1,0 +1,182 @@
+// The rules of the house, read from the source: which folder may include which, one umbrella for all, sizes, guards.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "support/catch.hpp"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The ladder: a folder includes only folders before it. docs/architecture.md draws it.
+std::vector<std::string> const ladder{"core", "ops",  "generic", "cpu",    "layers", "heads", "loss", "optim",
+                                      "text", "io",   "data",    "models", "testing", "train", "report"};
+
+/// Folders that are useful alone and include core/ at most (and io/ includes text/ as little as text/ includes ops/).
+std::set<std::string> const alone{"text", "io"};
+
+struct Header {
+  std::vector<std::string> lines{};
+  std::vector<std::string> includes{};  // of the library itself, as "core/error.hpp"
+  std::set<std::string> system{};       // in angle brackets
+};
+
+std::map<std::string, Header> read_headers() {
+  fs::path const root = fs::path(HONE_SOURCE_DIR) / "include" / "hone";
+  std::map<std::string, Header> headers;
+  for (auto const& entry : fs::recursive_directory_iterator(root)) {
+    if (entry.path().extension() != ".hpp") continue;
+    Header header;
+    std::ifstream file(entry.path());
+    for (std::string line; std::getline(file, line);) {
+      header.lines.push_back(line);
+      if (line.rfind("#include \"hone/", 0) == 0) header.includes.push_back(line.substr(15, line.find('"', 15) - 15));
+      if (line.rfind("#include <", 0) == 0) header.system.insert(line.substr(10, line.find('>') - 10));
+      if (line.rfind("#include \"", 0) == 0 && line.rfind("#include \"hone/", 0) != 0) {
+        header.includes.push_back("(not spelled \"hone/...\") " + line);
+      }
+    }
+    headers[fs::relative(entry.path(), root).generic_string()] = header;
+  }
+  return headers;
+}
+
+std::string folder_of(std::string const& header) {
+  auto const slash = header.find('/');
+  return slash == std::string::npos ? "" : header.substr(0, slash);
+}
+
+int rung_of(std::string const& folder) {
+  auto const found = std::find(ladder.begin(), ladder.end(), folder);
+  return found == ladder.end() ? -1 : static_cast<int>(found - ladder.begin());
+}
+
+/// What is wrong with `from` including `to`; empty: nothing.
+std::string complaint(std::string const& from, std::string const& to) {
+  std::string const a = folder_of(from), b = folder_of(to);
+  if (a.empty() || b.empty()) return b.empty() && to != "hone.hpp" ? "" : from == "hone.hpp" ? "" : from + " includes " + to;
+  if (rung_of(a) < 0) return from + " is in a folder that is not on the ladder";
+  if (rung_of(b) < 0) return from + " includes " + to + ", which does not exist on the ladder";
+  if (a == b) return "";
+  if (alone.count(a) && b != "core") return from + " includes " + to + ", and " + a + "/ includes core/ alone";
+  if (rung_of(b) > rung_of(a)) return from + " includes " + to + ", up the ladder";
+  return "";
+}
+
+std::set<std::string> reachable(std::map<std::string, Header> const& headers, std::string const& from) {
+  std::set<std::string> seen;
+  std::vector<std::string> open{from};
+  while (!open.empty()) {
+    std::string const header = open.back();
+    open.pop_back();
+    if (!seen.insert(header).second || !headers.count(header)) continue;
+    for (auto const& next : headers.at(header).includes) open.push_back(next);
+  }
+  return seen;
+}
+
+std::string join(std::vector<std::string> const& lines) {
+  std::ostringstream out;
+  for (auto const& line : lines) out << "\n  " << line;
+  return out.str();
+}
+
+}  // namespace
+
+TEST_CASE("a folder includes only folders before it") {
+  auto const headers = read_headers();
+  REQUIRE(headers.size() > 5);
+  std::vector<std::string> wrong;
+  for (auto const& [name, header] : headers) {
+    for (auto const& included : header.includes) {
+      auto const text = complaint(name, included);
+      if (!text.empty()) wrong.push_back(text);
+      if (!headers.count(included)) wrong.push_back(name + " includes " + included + ", which does not exist");
+    }
+  }
+  INFO(join(wrong));
+  CHECK(wrong.empty());
+}
+
+TEST_CASE("the check of the ladder sees a step up") {
+  CHECK(complaint("core/error.hpp", "ops/linear.hpp") == "core/error.hpp includes ops/linear.hpp, up the ladder");
+  CHECK(complaint("ops/linear.hpp", "core/error.hpp").empty());
+  CHECK(complaint("ops/linear.hpp", "ops/rows.hpp").empty());
+  CHECK(!complaint("io/safetensors.hpp", "text/unicode.hpp").empty());
+  CHECK(complaint("io/safetensors.hpp", "core/error.hpp").empty());
+  CHECK(!complaint("core/error.hpp", "hone.hpp").empty());
+  CHECK(complaint("core/error.hpp", "version.hpp").empty());
+  CHECK(complaint("hone.hpp", "train/trainer.hpp").empty());
+}
+
+TEST_CASE("includes have no circle") {
+  auto const headers = read_headers();
+  std::vector<std::string> circles;
+  for (auto const& [name, header] : headers) {
+    for (auto const& included : header.includes) {
+      if (reachable(headers, included).count(name)) circles.push_back(name + " -> " + included + " -> ... -> " + name);
+    }
+  }
+  INFO(join(circles));
+  CHECK(circles.empty());
+}
+
+TEST_CASE("the umbrella reaches every header that needs no libarchive") {
+  auto const headers = read_headers();
+  REQUIRE(headers.count("hone.hpp") == 1);
+  auto const inside = reachable(headers, "hone.hpp");
+  std::vector<std::string> wrong;
+  for (auto const& [name, header] : headers) {
+    bool archive = false;
+    for (auto const& below : reachable(headers, name)) {
+      archive = archive || (headers.count(below) && headers.at(below).system.count("archive.h"));
+    }
+    if (archive == (inside.count(name) == 1)) {
+      wrong.push_back(name + (archive ? " needs libarchive and is in hone.hpp" : " is not in hone.hpp"));
+    }
+  }
+  INFO(join(wrong));
+  CHECK(wrong.empty());
+}
+
+TEST_CASE("every header has a guard, at most 600 lines, and lines of at most 125 characters") {
+  std::vector<std::string> wrong;
+  for (auto const& [name, header] : read_headers()) {
+    if (std::count(header.lines.begin(), header.lines.end(), "#pragma once") != 1) wrong.push_back(name + ": no #pragma once");
+    if (header.lines.size() > 600) wrong.push_back(name + ": " + std::to_string(header.lines.size()) + " lines");
+    for (std::size_t i = 0; i < header.lines.size(); ++i) {
+      std::string const& line = header.lines[i];
+      bool const url = line.find("http") != std::string::npos;
+      auto const characters = std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; });
+      std::string const place = name + ":" + std::to_string(i + 1);
+      // An #error has to be on one line.
+      if (characters > 125 && !url && line.rfind("#error", 0) != 0) wrong.push_back(place + ": " + std::to_string(characters));
+      if (line.find('\t') != std::string::npos) wrong.push_back(place + ": tab");
+      if (!line.empty() && (line.back() == ' ' || line.back() == '\r')) wrong.push_back(place + ": space at the end");
+    }
+  }
+  INFO(join(wrong));
+  CHECK(wrong.empty());
+}
+
+TEST_CASE("public names are in namespace hone, and no backend folder is a namespace") {
+  std::vector<std::string> wrong;
+  for (auto const& [name, header] : read_headers()) {
+    bool inside = false;
+    for (auto const& line : header.lines) {
+      if (line.rfind("namespace hone", 0) == 0) inside = true;
+      for (char const* bad : {"namespace hone::thrust", "namespace hone::cuda", "using namespace"}) {
+        if (line.rfind(bad, 0) == 0) wrong.push_back(name + ": " + line);
+      }
+    }
+    if (!inside && name != "core/config.hpp" && name != "hone.hpp") wrong.push_back(name + ": opens no namespace hone");
+  }
+  INFO(join(wrong));
+  CHECK(wrong.empty());
+}
