@@ -138,9 +138,9 @@ TEST_CASE("use after commit is an error") {
 TEST_CASE("leftovers of dead writers are removed, files of living ones and of others are not") {
   TemporaryFolder folder;
   auto const touch = [&](std::string const& name) { hone::write_file_atomically(folder / name, "t"); };
-  touch(".x.tmp-1-2");         // no writer holds its lock
-  touch(".x.tmp-notes");       // not a name that we make
-  touch(".xy.tmp-1-2");        // of another file
+  touch(".x.tmp-1-2");    // no writer holds its lock
+  touch(".x.tmp-notes");  // not a name that we make
+  touch(".xy.tmp-1-2");   // of another file
   fs::create_directory(folder / ".x.tmp-9-9");
   hone::AtomicFile living(folder / "x");
   hone::AtomicFile second(folder / "x");

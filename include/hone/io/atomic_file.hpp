@@ -123,7 +123,8 @@ class BasicAtomicFile {
       if (put < 0 && errno == EINTR) continue;
       if (put <= 0) {
         int const code = put < 0 ? errno : ENOSPC;  // a write of nothing: the device takes no more
-        std::uint64_t const rest = std::max<std::uint64_t>(count, expected_bytes_ > written_ ? expected_bytes_ - written_ : 0);
+        std::uint64_t const rest =
+            std::max<std::uint64_t>(count, expected_bytes_ > written_ ? expected_bytes_ - written_ : 0);
         abandon();
         throw detail::write_error(code, "writing", path_, rest);
       }
@@ -202,7 +203,8 @@ class BasicAtomicFile {
   void remove_leftovers() const {
     std::string const prefix = temporary_prefix();
     std::error_code ignored;
-    for (std::filesystem::directory_iterator entry(folder_, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+    for (std::filesystem::directory_iterator entry(folder_, ignored), end; !ignored && entry != end;
+         entry.increment(ignored)) {
       std::string const name = entry->path().filename().string();
       if (name.compare(0, prefix.size(), prefix) != 0) continue;
       if (name.find_first_not_of("0123456789-", prefix.size()) != std::string::npos) continue;

@@ -43,7 +43,9 @@ inline std::string printable(std::string_view text, std::size_t limit = 100) {
   return out;
 }
 
-inline std::string errno_text(int code) { return std::string(std::strerror(code)) + " (errno " + std::to_string(code) + ")"; }
+inline std::string errno_text(int code) {
+  return std::string(std::strerror(code)) + " (errno " + std::to_string(code) + ")";
+}
 
 /// No single read or write asks for more: Linux stops at 2 GiB, other systems fail.
 inline constexpr std::size_t largest_transfer = std::size_t{1} << 30;
@@ -66,7 +68,8 @@ class InputFile {
     if (failed != 0 || !S_ISREG(about.st_mode)) {
       ::close(descriptor_);
       if (failed != 0) throw system_error(failed);
-      throw Error(203, "not a regular file", {.file = path_.string(), .value = kind(about.st_mode), .allowed = "a regular file"},
+      throw Error(203, "not a regular file",
+                  {.file = path_.string(), .value = kind(about.st_mode), .allowed = "a regular file"},
                   "give the path of a file, not of a folder, pipe or device");
     }
     size_ = static_cast<std::uint64_t>(about.st_size);
@@ -93,8 +96,10 @@ class InputFile {
     std::size_t const got = read_some(offset, out, count);
     if (got == count) return;
     throw Error(206, "the file ends too early",
-                {.file = path_.string(), .offset = static_cast<std::int64_t>(offset + got),
-                 .value = std::to_string(got) + " bytes", .allowed = std::to_string(count) + " bytes"},
+                {.file = path_.string(),
+                 .offset = static_cast<std::int64_t>(offset + got),
+                 .value = std::to_string(got) + " bytes",
+                 .allowed = std::to_string(count) + " bytes"},
                 "check that the file is complete and that nothing else is writing it, then try again");
   }
 
@@ -149,7 +154,8 @@ inline std::string read_file(std::filesystem::path const& path, std::uint64_t ma
   InputFile const file(path);
   auto refuse = [&](std::uint64_t size) {
     throw Error(204, "the file is larger than this kind of file may be",
-                {.file = path.string(), .value = std::to_string(size) + " bytes",
+                {.file = path.string(),
+                 .value = std::to_string(size) + " bytes",
                  .allowed = "at most " + std::to_string(max_bytes) + " bytes"},
                 "check that this is the file you meant");
   };
