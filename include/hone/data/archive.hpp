@@ -8,131 +8,19 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "hone/core/error.hpp"
-#include "hone/data/dataset.hpp"
-
-namespace hone::data {
-
-/// How much `for_each_file` reads before it refuses, whatever the archive promises. Units: bytes.
-struct FileLimits {
-  std::int64_t file = std::int64_t{4} << 20;       ///< larger files are left out and reported
-  std::int64_t kept = std::int64_t{4} << 30;       ///< all files given to the visitor together; more is E285
-  std::int64_t unpacked = std::int64_t{64} << 30;  ///< everything that is unpacked, skipped files included; more is E285
-};
-
-}  // namespace hone::data
+#include "hone/data/crc32.hpp"
+#include "hone/data/folder_files.hpp"
 
 namespace hone::detail {
-
-/// A list of problems that a hostile archive cannot grow without end: what is over the limit is counted only.
-class ProblemList {
- public:
-  void add(std::string file, std::string reason) {
-    if (problems_.size() < limit)
-      problems_.push_back({std::move(file), std::move(reason)});
-    else
-      ++more_;
-  }
-
-  std::vector<data::Problem> take() {
-    if (more_ > 0) problems_.push_back({"", "and " + std::to_string(more_) + " more problems of this kind"});
-    return std::move(problems_);
-  }
-
- private:
-  static constexpr std::size_t limit = 1000;
-  std::vector<data::Problem> problems_;
-  std::size_t more_ = 0;
-};
-
-/// Counts the bytes given to the visitor against the limit.
-class KeptBytes {
- public:
-  KeptBytes(std::filesystem::path const& path, data::FileLimits const& limits) : path_(path), limits_(limits) {}
-
-  void add(std::size_t bytes) {
-    total_ += static_cast<std::int64_t>(bytes);
-    if (total_ > limits_.kept)
-      throw Error(285, "the files read are larger together than the limit",
-                  {.file = path_.string(), .allowed = std::to_string(limits_.kept) + " bytes"},
-                  "check that this is the data you meant, or raise FileLimits");
-  }
-
- private:
-  std::filesystem::path const& path_;
-  data::FileLimits const& limits_;
-  std::int64_t total_ = 0;
-};
-
-inline std::string too_large_reason(std::int64_t limit) {
-  return "larger than " + std::to_string(limit) + " bytes, left out";
-}
-
-/// The regular files below a folder, in the order of their names. Links are followed, each
-/// folder once, so never in a circle. What is no regular file (a FIFO, a socket, a device) is never opened, so that
-/// nothing hangs.
-template <class Filter, class Visitor>
-void for_each_file_of_folder(std::filesystem::path const& folder, std::string const& prefix, Filter const& wanted,
-                             Visitor& visit, data::FileLimits const& limits, KeptBytes& kept, ProblemList& problems,
-                             std::vector<std::filesystem::path>& seen, std::size_t& files) {
-  namespace fs = std::filesystem;
-  std::error_code failure;
-  fs::path const real = fs::canonical(folder, failure);
-  if (!failure && std::find(seen.begin(), seen.end(), real) != seen.end()) {
-    problems.add(prefix, "a link to a folder that is read already under another name, not followed");
-    return;
-  }
-  std::vector<fs::path> entries;
-  if (!failure) {
-    fs::directory_iterator walk(folder, failure);
-    for (; !failure && walk != fs::directory_iterator(); walk.increment(failure)) entries.push_back(walk->path());
-  }
-  if (failure)
-    throw Error(281, "cannot read this folder: " + failure.message(), {.file = folder.string()},
-                "make the folder readable, or name another");
-  std::sort(entries.begin(), entries.end());
-  seen.push_back(real);
-  for (auto const& entry : entries) {
-    std::string const name = prefix + entry.filename().string();
-    fs::file_status const status = fs::status(entry, failure);
-    if (fs::is_directory(status)) {
-      for_each_file_of_folder(entry, name + "/", wanted, visit, limits, kept, problems, seen, files);
-      continue;
-    }
-    if (!fs::is_regular_file(status)) {
-      if (wanted(std::string_view(name))) problems.add(name, "not a regular file, or a link to nothing; left out");
-      continue;
-    }
-    ++files;
-    if (!wanted(std::string_view(name))) continue;
-    std::ifstream in(entry, std::ios::binary);
-    std::string content;
-    std::array<char, 1 << 16> buffer;
-    while (in && static_cast<std::int64_t>(content.size()) <= limits.file) {
-      in.read(buffer.data(), buffer.size());
-      content.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
-    }
-    if (!in.eof() && static_cast<std::int64_t>(content.size()) <= limits.file) {
-      problems.add(name, std::string("cannot be read, left out: ") + std::strerror(errno));
-      continue;
-    }
-    if (static_cast<std::int64_t>(content.size()) > limits.file) {
-      problems.add(name, too_large_reason(limits.file));
-      continue;
-    }
-    kept.add(content.size());
-    visit(name, std::move(content));
-  }
-}
 
 /// What a file that is no archive looks like it is: the usual accidents of downloads.
 inline std::string what_it_is_instead(std::filesystem::path const& path) {
@@ -149,6 +37,68 @@ inline std::string what_it_is_instead(std::filesystem::path const& path) {
 
 struct ArchiveCloser {
   void operator()(::archive* a) const noexcept { archive_read_free(a); }
+};
+using ArchiveReader = std::unique_ptr<::archive, ArchiveCloser>;
+
+inline std::string archive_reason(::archive* a) {
+  char const* const text = archive_error_string(a);
+  return text ? text : "unknown reason";
+}
+
+/// Unpacks a gzip file for the tar reader and keeps the checksum that libarchive does not look at: a flipped bit is
+/// often still a valid stream, of other text.
+class GzipStream {
+ public:
+  GzipStream() : reader_(archive_read_new()) {
+    archive_read_support_filter_gzip(reader_.get());
+    archive_read_support_format_raw(reader_.get());
+  }
+
+  int open(std::filesystem::path const& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::array<unsigned char, 8> trailer{};  // checksum and length modulo 2^32, little-endian
+    file.seekg(-8, std::ios::end);
+    file.read(reinterpret_cast<char*>(trailer.data()), trailer.size());
+    auto word = [&](std::size_t i) {
+      return trailer[i] | std::uint32_t{trailer[i + 1]} << 8 | std::uint32_t{trailer[i + 2]} << 16 |
+             std::uint32_t{trailer[i + 3]} << 24;
+    };
+    stored_checksum_ = word(0);
+    stored_size_ = word(4);
+    ::archive_entry* entry = nullptr;
+    int const status = archive_read_open_filename(reader_.get(), path.c_str(), 1 << 16);
+    return status != ARCHIVE_OK ? status : archive_read_next_header(reader_.get(), &entry);
+  }
+
+  /// The next unpacked bytes, none at the end; negative after an error.
+  la_ssize_t next() {
+    la_ssize_t const got = archive_read_data(reader_.get(), buffer_.data(), buffer_.size());
+    if (got > 0) {
+      checksum_.add(buffer_.data(), static_cast<std::size_t>(got));
+      size_ += got;
+    }
+    return got;
+  }
+
+  static la_ssize_t read(::archive* a, void* self, void const** bytes) {
+    auto* const stream = static_cast<GzipStream*>(self);
+    *bytes = stream->buffer_.data();
+    la_ssize_t const got = stream->next();
+    if (got < 0) archive_set_error(a, EIO, "%s", archive_reason(stream->reader_.get()).c_str());
+    return got < 0 ? ARCHIVE_FATAL : got;
+  }
+
+  ::archive* reader() const { return reader_.get(); }
+  std::int64_t size() const { return size_; }
+  bool right_size() const { return static_cast<std::uint32_t>(size_) == stored_size_; }
+  bool right_checksum() const { return checksum_.value() == stored_checksum_; }
+
+ private:
+  ArchiveReader reader_;
+  std::array<char, 1 << 16> buffer_{};
+  Crc32 checksum_;
+  std::uint32_t stored_checksum_ = 0, stored_size_ = 0;
+  std::int64_t size_ = 0;
 };
 
 /// One path without "./" and doubled or leading slashes. A leading slash is harmless: nothing is ever written to disk.
@@ -171,42 +121,46 @@ inline bool has_parent_step(std::string_view name) {
 template <class Filter, class Visitor>
 void for_each_file_of_archive(std::filesystem::path const& path, Filter const& wanted, Visitor& visit,
                               data::FileLimits const& limits, KeptBytes& kept, ProblemList& problems, std::size_t& files) {
-  std::unique_ptr<::archive, ArchiveCloser> const reader(archive_read_new());
+  std::array<char, 2> magic{};
+  if (std::ifstream file(path, std::ios::binary); !file.read(magic.data(), magic.size()) && !file.eof())
+    throw Error(281, "cannot open or read this file", {.file = path.string()}, "check its permissions");
+  std::unique_ptr<GzipStream> gzip;  // before the reader that reads from it
+  if (magic[0] == '\x1f' && magic[1] == '\x8b') gzip = std::make_unique<GzipStream>();
+  ArchiveReader const reader(archive_read_new());
   ::archive* const a = reader.get();
-  auto reason = [a] {
-    char const* text = a ? archive_error_string(a) : nullptr;
-    return std::string(text ? text : "unknown reason");
-  };
-  auto damaged = [&](std::string const& inside) {
-    std::string const why = reason();
+  auto damaged = [&](std::string const& why, std::string const& inside) {
     if (why.find("Unrecognized archive format") != why.npos)
       throw Error(282, "this file is no archive", {.file = path.string(), .value = what_it_is_instead(path)},
                   "give a folder, or a .tar.gz, .tar or .zip archive; download it again if it should be one");
     throw Error(283, "the archive is damaged or cut off: " + why,
-                {.file = path.string(), .offset = a ? archive_filter_bytes(a, -1) : -1, .value = inside},
+                {.file = path.string() + (inside.empty() ? "" : ": " + inside),
+                 .offset = archive_filter_bytes(gzip ? gzip->reader() : a, -1)},
                 "compare its size and checksum with the source's, and download it again");
   };
-  if (!a) throw Error(283, "no memory to read an archive", {.file = path.string()}, "free some memory");
-  archive_read_support_filter_gzip(a);
+  auto check_unpacked = [&] {
+    if ((gzip ? gzip->size() : archive_filter_bytes(a, 0)) > limits.unpacked)
+      throw Error(285, "the archive unpacks to more than the limit",
+                  {.file = path.string(), .allowed = std::to_string(limits.unpacked) + " bytes"},
+                  "check that this is the data you meant, or raise FileLimits");
+  };
   archive_read_support_filter_bzip2(a);
   archive_read_support_filter_xz(a);
   archive_read_support_filter_zstd(a);
   archive_read_support_format_tar(a);
-  archive_read_support_format_zip(a);
-  if (archive_read_open_filename(a, path.c_str(), 1 << 16) != ARCHIVE_OK) {
-    if (reason().find("Unrecognized") != std::string::npos) damaged("");
-    throw Error(281, "cannot open this file: " + reason(), {.file = path.string()}, "check the path and its permissions");
+  if (gzip) {
+    if (gzip->open(path) != ARCHIVE_OK) damaged(archive_reason(gzip->reader()), "");
+    if (archive_read_open(a, gzip.get(), nullptr, GzipStream::read, nullptr) != ARCHIVE_OK) damaged(archive_reason(a), "");
+  } else {
+    archive_read_support_format_zip(a);
+    if (archive_read_open_filename(a, path.c_str(), 1 << 16) != ARCHIVE_OK) damaged(archive_reason(a), "");
   }
   for (;;) {
     ::archive_entry* entry = nullptr;
     int const status = archive_read_next_header(a, &entry);
     if (status == ARCHIVE_EOF) break;
     if (status == ARCHIVE_RETRY) continue;
-    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) damaged("");
-    if (archive_filter_bytes(a, 0) > limits.unpacked)
-      throw Error(285, "the archive unpacks to more than the limit",
-                  {.file = path.string(), .allowed = std::to_string(limits.unpacked) + " bytes"},
-                  "check that this is the data you meant, or raise FileLimits");
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) damaged(archive_reason(a), "");
+    check_unpacked();
     char const* given = archive_entry_pathname_utf8(entry);
     if (!given) given = archive_entry_pathname(entry);
     if (!given) {
@@ -238,14 +192,22 @@ void for_each_file_of_archive(std::filesystem::path const& path, Filter const& w
     if (static_cast<std::int64_t>(content.size()) > limits.file) {
       problems.add(name, too_large_reason(limits.file));
     } else if (got == ARCHIVE_FATAL) {
-      damaged(name);
+      damaged(archive_reason(a), name);
     } else if (got < 0) {
-      problems.add(name, "cannot be unpacked, left out: " + reason());
+      problems.add(name, "cannot be unpacked, left out: " + archive_reason(a));
     } else {
       kept.add(content.size());
       visit(name, std::move(content));
     }
   }
+  if (!gzip) return;
+  la_ssize_t got = 0;
+  while ((got = gzip->next()) > 0) check_unpacked();  // tar ends before the stream does
+  if (got < 0) damaged(archive_reason(gzip->reader()), "");
+  if (gzip->right_checksum()) return;
+  if (gzip->right_size()) damaged("its gzip checksum is wrong", "");
+  problems.add(path.filename().string(),
+               "its gzip checksum could not be checked: several gzip streams in one file, or damage");
 }
 
 }  // namespace hone::detail
