@@ -21,10 +21,10 @@ std::string read(fs::path const& path) {
 }
 
 /// Numbers in a source text: `Error(231, ...)`, `Error{231, ...}`, `Error error(231, ...)`; `fail(231, ...)`, that is a call
-/// by a name like it; any call whose first argument is a number of three digits followed by a string; "hone-E231".
+/// by a name like it; any argument that is a number of three digits followed by a text; "hone-E231".
 std::set<int> numbers_in(std::string const& text) {
   static std::regex const call(
-      R"((Error(?:\s+\w+)?\s*[({]\s*|\w+\(\s*|hone-E)([1-9][0-9][0-9])(?![0-9.])(\s*,\s*(?:std::string\(|")?)?)");
+      R"((Error(?:\s+\w+)?\s*[({]\s*|\w+\(\s*|[(,{]\s*|hone-E)([1-9][0-9][0-9])(?![0-9.])(\s*,\s*(?:std::string\(|")?)?)");
   static std::regex const thrower(R"(.*(fail|error|refuse|reject|throw|damaged|problem|complain|bad).*\(\s*)");
   std::set<int> numbers;
   for (std::sregex_iterator match(text.begin(), text.end(), call), end; match != end; ++match) {
@@ -73,8 +73,10 @@ TEST_CASE("the search finds every spelling of an error number") {
   CHECK(numbers_in(R"(throw Error(231, "x", {}, "y");)") == std::set<int>{231});
   CHECK(numbers_in(R"(throw hone::Error{402, "x"};)") == std::set<int>{402});
   CHECK(numbers_in("Error const e; Error error(\n    310, text, {}, next);") == std::set<int>{310});
-  CHECK(numbers_in(R"(fail(233, where, "cut off"); open(234, "no");)") == std::set<int>{233, 234});
+  CHECK(numbers_in(R"(fail(233, where, "cut off"); open(234, "no"); check(ids, n, 414, "x");)") ==
+        std::set<int>{233, 234, 414});
   CHECK(numbers_in("static_assert(ok, \"[hone-E102] no\");") == std::set<int>{102});
+  CHECK(numbers_in("add_ids(ids, 415, what)").empty());
   CHECK(numbers_in("reserve(512); x(100, 200); y(128.0, \"a\"); z(1000, \"b\");").empty());
 }
 

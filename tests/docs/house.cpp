@@ -168,14 +168,15 @@ TEST_CASE("every header has a guard, at most 600 lines, and lines of at most 125
 TEST_CASE("public names are in namespace hone, and no backend folder is a namespace") {
   std::vector<std::string> wrong;
   for (auto const& [name, header] : read_headers()) {
-    bool inside = false;
+    bool inside = false, code = false;  // a header that only includes others needs no namespace
     for (auto const& line : header.lines) {
       if (line.rfind("namespace hone", 0) == 0) inside = true;
+      code = code || (!line.empty() && line[0] != '#' && line.rfind("//", 0) != 0);
       for (char const* bad : {"namespace hone::thrust", "namespace hone::cuda", "using namespace"}) {
         if (line.rfind(bad, 0) == 0) wrong.push_back(name + ": " + line);
       }
     }
-    if (!inside && name != "core/config.hpp" && name != "hone.hpp") wrong.push_back(name + ": opens no namespace hone");
+    if (code && !inside) wrong.push_back(name + ": opens no namespace hone");
   }
   INFO(join(wrong));
   CHECK(wrong.empty());
