@@ -16,3 +16,19 @@
 #else
 #define HONE_RESTRICT
 #endif
+
+// Kernels are put together from small pieces that pass vectors, which must stay in registers.
+#if defined(__GNUC__) || defined(__clang__)
+#define HONE_ALWAYS_INLINE __attribute__((always_inline))  // functions and, after the parameter list, lambdas
+#else
+#define HONE_ALWAYS_INLINE
+#endif
+
+// Unrolls the loop that follows, completely: its counter indexes registers.
+#if defined(__clang__)
+#define HONE_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define HONE_UNROLL _Pragma("GCC unroll 32")
+#else
+#define HONE_UNROLL
+#endif

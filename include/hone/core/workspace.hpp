@@ -41,38 +41,49 @@ class Layout {
   std::size_t used_ = 0, peak_ = 0;
 };
 
-/// One block of a backend's memory whose use is planned, not allocated: the same planning function is run once to count
-/// and once to place. The block grows when a plan needs more than any before, and is otherwise used again.
+/// Two layouts that are planned together: what must live until backward, and what may be used again at once.
+struct Plan {
+  Layout saved;    ///< kept from forward to backward
+  Layout scratch;  ///< within one call; layers that run one after the other share it (mark and rewind)
+};
+
+/// A backend's memory whose use is planned, not allocated: the same planning function is run once to count and once to
+/// place. Memory grows when a plan needs more than any before, and is otherwise used again.
 template <Backend B>
 class Workspace {
  public:
   explicit Workspace(typename B::Context& context) : context_(&context) {}
 
-  /// Calls `plan(Layout&)` twice; what the second call places is valid until the next `plan`.
-  template <class Plan>
-  void plan(Plan&& plan) {
-    Layout counting;
-    plan(counting);
-    if (static_cast<Index>(counting.peak()) > block_.size()) {
-      block_ = {};  // give back before taking more: the old content is not needed
-      block_ = Buffer<B, std::byte>(*context_, static_cast<Index>(counting.peak() + counting.peak() / 8));
-    }
-    if (poison_ && block_.size() > 0) {
-      std::vector<std::byte> const ones(static_cast<std::size_t>(block_.size()), std::byte{0xFF});
-      block_.upload(ones);
-    }
-    Layout placing(block_.data());
-    plan(placing);
+  /// Calls `plan(Plan&)` twice; what the second call places is valid until the next `plan`.
+  template <class Planner>
+  void plan(Planner&& planner) {
+    Plan counting;
+    planner(counting);
+    ensure(saved_, counting.saved.peak());
+    ensure(scratch_, counting.scratch.peak());
+    Plan placing{Layout(saved_.data()), Layout(scratch_.data())};
+    planner(placing);
   }
 
-  /// Fills the block with NaN before every plan, so that a value used before it is written shows. For tests.
+  /// Fills the memory with NaN before every plan, so that a value used before it is written shows. For tests.
   void poison(bool on) { poison_ = on; }
   /// Bytes held.
-  std::size_t bytes() const { return static_cast<std::size_t>(block_.size()); }
+  std::size_t bytes() const { return static_cast<std::size_t>(saved_.size() + scratch_.size()); }
 
  private:
+  void ensure(Buffer<B, std::byte>& block, std::size_t bytes) {
+    if (static_cast<Index>(bytes) > block.size()) {
+      block = {};  // give back before taking more: the old content is not needed
+      block = Buffer<B, std::byte>(*context_, static_cast<Index>(bytes + bytes / 8));
+    }
+    if (poison_ && block.size() > 0) {
+      std::vector<std::byte> const ones(static_cast<std::size_t>(block.size()), std::byte{0xFF});
+      block.upload(ones);
+    }
+  }
+
   typename B::Context* context_;
-  Buffer<B, std::byte> block_;
+  Buffer<B, std::byte> saved_, scratch_;
   bool poison_ = false;
 };
 

@@ -1,0 +1,179 @@
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "hone/core/backend.hpp"
+#include "hone/core/buffer.hpp"
+#include "hone/core/error.hpp"
+#include "hone/core/philox.hpp"
+
+namespace hone {
+
+/// What a parameter is; groups (weight decay, freezing) are chosen by it or by name.
+enum class ParameterKind : std::uint8_t { weight, embedding, bias, norm_weight, norm_bias };
+
+/// How a new parameter is filled: constant, normal (standard deviation) or uniform (bound).
+struct Initializer {
+  enum class Kind : std::uint8_t { constant, normal, uniform } kind = Kind::constant;
+  double value = 0;  ///< the constant, the standard deviation, or the bound of [-bound, bound)
+
+  static constexpr Initializer constant(double v) { return {Kind::constant, v}; }
+  static constexpr Initializer normal(double deviation) { return {Kind::normal, deviation}; }
+  static constexpr Initializer uniform(double bound) { return {Kind::uniform, bound}; }
+};
+
+/// One named parameter: where it lies in the flat buffers, its shape (1 or 2 sizes), what it is.
+struct ParameterInfo {
+  std::string name{};
+  std::vector<Index> shape{};
+  ParameterKind kind = ParameterKind::weight;
+  Initializer initializer{};
+  Index offset = 0, size = 0;  ///< in values, not bytes
+
+  Index rows() const { return shape.size() == 2 ? shape[0] : 1; }
+  Index cols() const { return shape.back(); }
+};
+
+/// All parameters of a model in one flat buffer for weights and one for gradients, with named views.
+///
+/// Parameters are declared first (layers do it when they are constructed), then `allocate` lays them out. Every parameter
+/// begins on a cache line, unless it was declared as a neighbour of the one before; gaps stay zero, so that the norm and
+/// the optimizer may run over the whole buffer.
+///
+/// A step's gradients: `begin_step`, any number of contributions (each op asks `gradient_write(id)`: the first assigns, the
+/// later ones add), `end_step` (what got no contribution becomes zero).
+template <Backend B>
+class ParameterStore {
+ public:
+  using A = ActivationOf<typename B::Precision>;
+  using M = MasterOf<typename B::Precision>;
+
+  explicit ParameterStore(typename B::Context& context) : context_(&context) {}
+
+  /// Declares a parameter and returns its id. Throws E520 when the name is taken.
+  Index add(std::string name, std::vector<Index> shape, ParameterKind kind, Initializer initializer) {
+    if (find(name) >= 0) throw Error(520, "two parameters have one name", {.tensor = name}, "give every head and layer a name of its own");
+    Index size = 1;
+    for (Index const s : shape) size *= s;
+    end_ = (end_ + alignment - 1) / alignment * alignment;
+    infos_.push_back({std::move(name), std::move(shape), kind, initializer, end_, size});
+    end_ += size;
+    return Index(infos_.size()) - 1;
+  }
+  /// Declares a parameter that begins right behind the one declared before, so that both can be one matrix.
+  Index add_neighbour(std::string name, std::vector<Index> shape, ParameterKind kind, Initializer initializer) {
+    Index const behind = end_, id = add(std::move(name), std::move(shape), kind, initializer);
+    auto& info = infos_[std::size_t(id)];
+    info.offset = behind;
+    end_ = behind + info.size;
+    return id;
+  }
+
+  /// Takes the memory (zeroed). No parameter can be declared afterwards.
+  void allocate() {
+    end_ = (end_ + alignment - 1) / alignment * alignment;
+    weights_ = Buffer<B, M>(*context_, end_);
+    gradients_ = Buffer<B, M>(*context_, end_);
+    weights_.fill_zero();
+    gradients_.fill_zero();
+    contributed_.assign(infos_.size(), false);
+  }
+
+  /// Fills one parameter from its initializer; the values depend on the seed and the name alone.
+  void initialize(Index id, std::uint64_t seed) {
+    auto const& info = infos_[std::size_t(id)];
+    std::uint64_t stream = 1469598103934665603u;  // FNV-1a of the name
+    for (char const c : info.name) stream = (stream ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    PhiloxStream random(seed, stream);
+    std::vector<M> values(std::size_t(info.size), M(info.initializer.value));
+    if (info.initializer.kind == Initializer::Kind::uniform)
+      for (M& v : values) v = M((2 * random.uniform() - 1) * info.initializer.value);
+    if (info.initializer.kind == Initializer::Kind::normal)
+      for (M& v : values) {  // Box and Muller 1958; one number of each pair
+        double const radius = std::sqrt(-2 * std::log(1 - random.uniform()));
+        v = M(radius * std::cos(6.283185307179586 * random.uniform()) * info.initializer.value);
+      }
+    set(id, values);
+  }
+
+  Index count() const { return Index(infos_.size()); }
+  ParameterInfo const& info(Index id) const { return infos_[std::size_t(id)]; }
+  std::span<ParameterInfo const> infos() const { return infos_; }
+  /// The id of a name, or -1.
+  Index find(std::string_view name) const {
+    for (std::size_t i = 0; i < infos_.size(); ++i)
+      if (infos_[i].name == name) return Index(i);
+    return -1;
+  }
+  /// The number of trained values, without gaps.
+  Index values() const {
+    Index sum = 0;
+    for (auto const& info : infos_) sum += info.size;
+    return sum;
+  }
+
+  MatrixView<A const> matrix(Index id) const {
+    auto const& i = infos_[std::size_t(id)];
+    return {weights_.data() + i.offset, i.rows(), i.cols()};
+  }
+  VectorView<A const> vector(Index id) const {
+    auto const& i = infos_[std::size_t(id)];
+    return {weights_.data() + i.offset, i.size};
+  }
+  MatrixView<M> gradient_matrix(Index id) const {
+    auto const& i = infos_[std::size_t(id)];
+    return {gradients_.data() + i.offset, i.rows(), i.cols()};
+  }
+  VectorView<M> gradient_vector(Index id) const {
+    auto const& i = infos_[std::size_t(id)];
+    return {gradients_.data() + i.offset, i.size};
+  }
+
+  /// The whole flat buffers, gaps (zeros) included.
+  VectorView<M> weights() const { return weights_.view(); }
+  VectorView<M> gradients() const { return gradients_.view(); }
+
+  void begin_step() { contributed_.assign(infos_.size(), false); }
+  /// How the next contribution to a gradient is written.
+  Write gradient_write(Index id) {
+    bool const later = contributed_[std::size_t(id)];
+    contributed_[std::size_t(id)] = true;
+    return later ? Write::add : Write::assign;
+  }
+  void end_step() {
+    for (std::size_t i = 0; i < infos_.size(); ++i)
+      if (!contributed_[i]) context_->fill_zero(gradients_.data() + infos_[i].offset, std::size_t(infos_[i].size) * sizeof(M));
+  }
+
+  /// Copies one parameter from or to the host.
+  void set(Index id, std::span<M const> values) {
+    context_->upload(weights_.data() + infos_[std::size_t(id)].offset, values.data(), values.size_bytes());
+  }
+  std::vector<M> get(Index id) const { return download(weights_, id); }
+  std::vector<M> get_gradient(Index id) const { return download(gradients_, id); }
+
+ private:
+  static constexpr Index alignment = 64 / Index(sizeof(M));
+
+  std::vector<M> download(Buffer<B, M> const& from, Index id) const {
+    auto const& info = infos_[std::size_t(id)];
+    std::vector<M> host(std::size_t(info.size));
+    context_->download(host.data(), from.data() + info.offset, host.size() * sizeof(M));
+    context_->synchronize();
+    return host;
+  }
+
+  typename B::Context* context_;
+  std::vector<ParameterInfo> infos_;
+  std::vector<bool> contributed_;
+  Buffer<B, M> weights_, gradients_;
+  Index end_ = 0;
+};
+
+}  // namespace hone

@@ -1,0 +1,165 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hone/core/backend.hpp"
+#include "hone/core/buffer.hpp"
+#include "hone/core/error.hpp"
+#include "hone/core/row_map.hpp"
+
+namespace hone {
+
+/// A batch on the host: sequences one after the other, no padding.
+///
+/// Shapes: tokens, segments, positions (N); offsets (B + 1). Segments are 0 and positions count from 0 unless given.
+struct RaggedBatch {
+  std::vector<std::int32_t> tokens{}, segments{}, positions{};
+  std::vector<std::int32_t> offsets{0};
+  Index first_example = 0;  ///< index within the optimizer step of the first sequence: part of the key of random masks
+
+  Index rows() const { return static_cast<Index>(tokens.size()); }           ///< N
+  Index size() const { return static_cast<Index>(offsets.size()) - 1; }      ///< B
+  Index length(Index b) const { return offsets[static_cast<std::size_t>(b) + 1] - offsets[static_cast<std::size_t>(b)]; }
+
+  /// Appends one sequence. Throws E411 when it is empty, E412 when it is longer than attention can address.
+  void push_back(std::span<std::int32_t const> sequence, std::span<std::int32_t const> segment = {},
+                 std::span<std::int32_t const> position = {}) {
+    if (sequence.empty())
+      throw Error(411, "a sequence of the batch has no tokens", {.value = "sequence " + std::to_string(size())},
+                  "leave empty texts out; a tokenised text has at least [CLS] and [SEP]");
+    if (sequence.size() > 65535)
+      throw Error(412, "a sequence is too long", {.value = std::to_string(sequence.size()) + " tokens", .allowed = "1 to 65535"},
+                  "cut the text (max_length)");
+    if ((!segment.empty() && segment.size() != sequence.size()) || (!position.empty() && position.size() != sequence.size()))
+      throw Error(413, "segments or positions are not one per token",
+                  {.value = std::to_string(segment.size()) + " and " + std::to_string(position.size()),
+                   .allowed = std::to_string(sequence.size())},
+                  "give one segment and one position for every token, or none");
+    tokens.insert(tokens.end(), sequence.begin(), sequence.end());
+    for (std::size_t i = 0; i < sequence.size(); ++i) {
+      segments.push_back(segment.empty() ? 0 : segment[i]);
+      positions.push_back(position.empty() ? static_cast<std::int32_t>(i) : position[i]);
+    }
+    offsets.push_back(static_cast<std::int32_t>(tokens.size()));
+  }
+
+  /// Throws E414 to E416 when an id lies outside its table of the given size.
+  void check(Index vocabulary, Index max_positions, Index segment_types) const {
+    check_ids(tokens, vocabulary, 414, "a token id is outside the vocabulary", "use the tokenizer that belongs to the model");
+    check_ids(positions, max_positions, 415, "a text is longer than the model's position table", "cut the text (max_length)");
+    check_ids(segments, segment_types, 416, "a segment id is outside the model's segment table", "use segment ids of the model");
+  }
+
+ private:
+  void check_ids(std::vector<std::int32_t> const& ids, Index bound, int number, char const* happened, char const* next) const {
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (ids[i] < 0 || ids[i] >= bound) {
+        auto const after = std::upper_bound(offsets.begin(), offsets.end(), static_cast<std::int32_t>(i));
+        Index const b = after - offsets.begin() - 1;
+        throw Error(number, happened,
+                    {.value = std::to_string(ids[i]) + " in sequence " + std::to_string(first_example + b) + " at token " +
+                              std::to_string(static_cast<Index>(i) - offsets[static_cast<std::size_t>(b)]),
+                     .allowed = "0 to " + std::to_string(bound - 1)},
+                    next);
+      }
+  }
+};
+
+/// A ragged batch from padded tensors: masked tokens are dropped, the others keep their positions.
+///
+/// Shapes: input_ids, attention_mask, token_type_ids (B, S) row-major; token_type_ids may be empty (all 0).
+/// Throws E411 when a row has no token at all.
+inline RaggedBatch from_padded(std::span<std::int32_t const> input_ids, std::span<std::int32_t const> attention_mask, Index batch_size,
+                               std::span<std::int32_t const> token_type_ids = {}) {
+  RaggedBatch batch;
+  std::size_t const longest = batch_size > 0 ? input_ids.size() / static_cast<std::size_t>(batch_size) : 0;
+  if (attention_mask.size() != input_ids.size() || longest * static_cast<std::size_t>(batch_size) != input_ids.size() ||
+      (!token_type_ids.empty() && token_type_ids.size() != input_ids.size()))
+    throw Error(413, "padded tensors have different sizes",
+                {.value = std::to_string(input_ids.size()) + ", " + std::to_string(attention_mask.size()) + ", " +
+                          std::to_string(token_type_ids.size()),
+                 .allowed = "batch size times longest"},
+                "give input_ids, attention_mask and token_type_ids of one shape (B, S)");
+  for (std::size_t b = 0; b < static_cast<std::size_t>(batch_size); ++b) {
+    std::vector<std::int32_t> tokens, segments, positions;
+    for (std::size_t s = 0; s < longest; ++s) {
+      std::size_t const i = b * longest + s;
+      if (attention_mask[i] == 0) continue;
+      tokens.push_back(input_ids[i]);
+      segments.push_back(token_type_ids.empty() ? 0 : token_type_ids[i]);
+      positions.push_back(static_cast<std::int32_t>(s));
+    }
+    batch.push_back(tokens, segments, positions);
+  }
+  return batch;
+}
+
+/// A batch where the backend's memory is.
+///
+/// Shapes: tokens, segments, positions (N); offsets (B + 1); first_rows (B): the row of each sequence's first token;
+/// first_offsets (B + 1) = 0, 1, .., B: the query offsets when only first tokens are read.
+struct BatchView {
+  Index rows = 0, size = 0;  ///< N, B
+  VectorView<std::int32_t const> tokens{}, segments{}, positions{}, offsets{}, first_rows{}, first_offsets{};
+  RowMap row_map{};        ///< of all N rows
+  RowMap first_row_map{};  ///< of the B first rows
+};
+
+/// Owns the memory of a BatchView; one transfer a batch.
+template <Backend B>
+class BatchMemory {
+ public:
+  explicit BatchMemory(typename B::Context& context) : context_(&context) {}
+
+  /// Copies a batch to the backend. The view is valid until the next upload.
+  BatchView upload(RaggedBatch const& batch) {
+    auto const n = static_cast<std::size_t>(batch.rows()), b = static_cast<std::size_t>(batch.size());
+    host_.clear();
+    host_.insert(host_.end(), batch.tokens.begin(), batch.tokens.end());
+    host_.insert(host_.end(), batch.segments.begin(), batch.segments.end());
+    host_.insert(host_.end(), batch.positions.begin(), batch.positions.end());
+    for (std::size_t s = 0; s < b; ++s) host_.insert(host_.end(), static_cast<std::size_t>(batch.length(Index(s))), std::int32_t(s));
+    for (std::size_t s = 0; s < b; ++s)
+      for (Index i = 0; i < batch.length(Index(s)); ++i) host_.push_back(std::int32_t(i));
+    host_.insert(host_.end(), batch.offsets.begin(), batch.offsets.end());
+    for (std::size_t s = 0; s <= b; ++s) host_.push_back(std::int32_t(s));  // 0 .. B
+    host_.insert(host_.end(), b, 0);                                        // position 0 of every first row
+    if (memory_.size() < Index(host_.size())) {
+      memory_ = {};
+      memory_ = Buffer<B, std::int32_t>(*context_, Index(host_.size() + host_.size() / 4));
+    }
+    context_->upload(memory_.data(), host_.data(), host_.size() * sizeof(std::int32_t));
+    std::int32_t const* next = memory_.data();
+    auto take = [&next](std::size_t count) {
+      VectorView<std::int32_t const> const view{next, Index(count)};
+      next += count;
+      return view;
+    };
+    BatchView view;
+    view.rows = Index(n);
+    view.size = Index(b);
+    view.tokens = take(n);
+    view.segments = take(n);
+    view.positions = take(n);
+    view.row_map.sequence = take(n);
+    view.row_map.position = take(n);
+    view.offsets = take(b + 1);
+    view.first_rows = view.offsets.slice(0, Index(b));
+    view.first_offsets = take(b + 1);
+    view.first_row_map.sequence = view.first_offsets.slice(0, Index(b));
+    view.first_row_map.position = take(b);
+    view.row_map.first_example = view.first_row_map.first_example = batch.first_example;
+    return view;
+  }
+
+ private:
+  typename B::Context* context_;
+  std::vector<std::int32_t> host_;
+  Buffer<B, std::int32_t> memory_;
+};
+
+}  // namespace hone

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "hone/core/buffer.hpp"
+#include "hone/ops/adamw.hpp"
+#include "hone/optim/parameter_groups.hpp"
+
+namespace hone {
+
+/// An optimizer: settings outside, state inside. `step` reads the gradients' factor where the memory is.
+template <class O, class B>
+concept Optimizer = Backend<B> && requires(O const& optimizer, typename B::Context& context, ParameterStore<B>& store,
+                                           typename O::template State<B>& state, VectorView<double const> scale, double rate) {
+  { optimizer.template init<B>(context, store) } -> std::same_as<typename O::template State<B>>;
+  { optimizer.template step<B>(context, store, state, scale, rate) } -> std::same_as<void>;
+};
+
+/// Adam with decoupled weight decay, the rule of torch.optim.AdamW; Groups says what is decayed (everything, by default).
+///
+/// Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2; Kingma and Ba 2015, arXiv:1412.6980.
+template <ParameterGroups Groups = OneGroup>
+struct BasicAdamW {
+  double weight_decay = 0.01;
+  double beta1 = 0.9;     ///< decay of the mean of gradients
+  double beta2 = 0.999;   ///< decay of the mean of their squares
+  double epsilon = 1e-8;  ///< added to the square root
+  Groups groups{};
+
+  /// The two moments, flat as the weights, and the number of steps taken.
+  template <Backend B>
+  struct State {
+    Buffer<B, MasterOf<typename B::Precision>> first, second;
+    Index steps = 0;
+    std::vector<ParameterRange> ranges;
+  };
+
+  template <Backend B>
+  State<B> init(typename B::Context& context, ParameterStore<B>& store) const {
+    using M = MasterOf<typename B::Precision>;
+    Index const size = store.weights().size;
+    State<B> state{Buffer<B, M>(context, size), Buffer<B, M>(context, size), 0, parameter_ranges(store, groups)};
+    state.first.fill_zero();
+    state.second.fill_zero();
+    return state;
+  }
+
+  template <Backend B>
+  void step(typename B::Context& context, ParameterStore<B>& store, State<B>& state, VectorView<double const> gradient_scale,
+            double learning_rate) const {
+    ++state.steps;
+    double const correction1 = 1 - std::pow(beta1, static_cast<double>(state.steps));
+    double const correction2 = 1 - std::pow(beta2, static_cast<double>(state.steps));
+    for (auto const& range : state.ranges) {
+      if (range.setting.learning_rate_factor == 0) continue;  // frozen
+      run<B>(context, AdamWStep<typename B::Precision>{
+                          store.weights().slice(range.begin, range.size), store.gradients().slice(range.begin, range.size),
+                          state.first.view().slice(range.begin, range.size), state.second.view().slice(range.begin, range.size),
+                          gradient_scale, learning_rate * range.setting.learning_rate_factor,
+                          weight_decay * range.setting.weight_decay_factor, beta1, beta2, epsilon, correction1, correction2});
+    }
+  }
+};
+
+/// AdamW as the default of PyTorch has it: all parameters are decayed.
+using AdamW = BasicAdamW<>;
+
+}  // namespace hone
