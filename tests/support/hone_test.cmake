@@ -33,5 +33,5 @@ function(hone_test name file)
   target_compile_definitions(${target} PRIVATE HONE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_precompile_headers(${target} REUSE_FROM hone.test.catch)
   catch_discover_tests(${target} TEST_PREFIX "${name}."
-    PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${arg_TIMEOUT} LABELS "${folder}")
+    PROPERTIES SKIP_RETURN_CODE 4 TIMEOUT ${arg_TIMEOUT} LABELS "${folder}")
 endfunction()
