@@ -1,0 +1,150 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace hone::detail {
+
+/// A set of byte strings with a number each, as a double-array trie: one look at memory per byte of text.
+///
+/// The child of node n by byte b is node base(n) + b if that node's parent is n. Reference: Aoe 1989, "An efficient digital
+/// search algorithm by using a double-array structure", IEEE TSE 15(9).
+class ByteTrie {
+ public:
+  static constexpr std::int32_t none = -1;
+
+  struct Node {
+    std::int32_t base = 0;
+    std::int32_t parent = none;
+    std::int32_t value = none;
+  };
+
+  ByteTrie() : nodes_(256 + 1) { nodes_[0].parent = none; }
+
+  /// Strings and their values (>= 0). Of equal strings the last one counts; the empty string is left out.
+  explicit ByteTrie(std::vector<std::pair<std::string_view, std::int32_t>> entries) : ByteTrie() {
+    std::stable_sort(entries.begin(), entries.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
+    is_used_.assign(nodes_.size(), false);
+    is_used_[0] = true;
+    place(entries);
+    is_used_ = {};
+  }
+
+  /// The root, from which every walk starts.
+  static constexpr std::int32_t root() { return 0; }
+
+  /// The child of `node` by `byte`, or none.
+  std::int32_t child(std::int32_t node, unsigned char byte) const {
+    std::int32_t const next = nodes_[static_cast<std::size_t>(node)].base + byte;
+    return nodes_[static_cast<std::size_t>(next)].parent == node ? next : none;
+  }
+
+  /// The value of the string that ends at `node`, or none.
+  std::int32_t value(std::int32_t node) const { return nodes_[static_cast<std::size_t>(node)].value; }
+
+  /// The node that `text` leads to, or none.
+  std::int32_t walk(std::string_view text) const {
+    std::int32_t node = root();
+    for (char const c : text) {
+      node = child(node, static_cast<unsigned char>(c));
+      if (node == none) return none;
+    }
+    return node;
+  }
+
+  /// The value of exactly `text`, or none.
+  std::int32_t find(std::string_view text) const {
+    std::int32_t const node = walk(text);
+    return node == none ? none : value(node);
+  }
+
+  /// The longest string of the set that `text` starts with: its value and length, or nothing.
+  std::optional<std::pair<std::int32_t, std::size_t>> longest_prefix(std::string_view text) const {
+    std::optional<std::pair<std::int32_t, std::size_t>> best;
+    std::int32_t node = root();
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      node = child(node, static_cast<unsigned char>(text[i]));
+      if (node == none) break;
+      if (value(node) != none) best = {value(node), i + 1};
+    }
+    return best;
+  }
+
+  std::span<Node const> nodes() const { return nodes_; }
+
+ private:
+  using Entries = std::vector<std::pair<std::string_view, std::int32_t>>;
+
+  /// Nodes waiting for their children: the strings [first, last) share their first `depth` bytes.
+  struct Waiting {
+    std::int32_t node;
+    std::size_t first, last, depth;
+  };
+
+  void place(Entries const& entries) {
+    std::vector<Waiting> waiting{{root(), 0, entries.size(), 0}};
+    std::vector<std::pair<unsigned char, std::size_t>> children;  // byte and its first string
+    while (!waiting.empty()) {
+      Waiting const w = waiting.back();
+      waiting.pop_back();
+      std::size_t i = w.first;
+      for (; i < w.last && entries[i].first.size() == w.depth; ++i) {
+        if (w.depth > 0) nodes_[static_cast<std::size_t>(w.node)].value = entries[i].second;
+      }
+      children.clear();
+      for (; i < w.last; ++i) {
+        auto const byte = static_cast<unsigned char>(entries[i].first[w.depth]);
+        if (children.empty() || children.back().first != byte) children.emplace_back(byte, i);
+      }
+      if (children.empty()) continue;
+      std::size_t const base = find_base(children);
+      nodes_[static_cast<std::size_t>(w.node)].base = static_cast<std::int32_t>(base);
+      for (std::size_t k = 0; k < children.size(); ++k) {
+        std::size_t const slot = base + children[k].first;
+        is_used_[slot] = true;
+        nodes_[slot].parent = w.node;
+        std::size_t const end = k + 1 < children.size() ? children[k + 1].second : w.last;
+        waiting.push_back({static_cast<std::int32_t>(slot), children[k].second, end, w.depth + 1});
+      }
+    }
+  }
+
+  /// The first base at which all children fit. Gives up looking after a while and takes fresh memory, so that building is
+  /// linear in the size of the strings whatever they are.
+  std::size_t find_base(std::vector<std::pair<unsigned char, std::size_t>> const& children) {
+    std::size_t const lowest = children.front().first;
+    while (first_free_ < is_used_.size() && is_used_[first_free_]) ++first_free_;
+    std::size_t tries = 0;
+    for (std::size_t slot = std::max(first_free_, lowest + 1); slot < is_used_.size() && tries < 512; ++slot) {
+      if (is_used_[slot]) continue;
+      ++tries;
+      std::size_t const base = slot - lowest;
+      bool fits = true;
+      for (auto const& [byte, first] : children) fits = fits && (base + byte >= is_used_.size() || !is_used_[base + byte]);
+      if (fits) return grown(base);
+    }
+    return grown(std::max<std::size_t>(is_used_.size() - lowest, 1));
+  }
+
+  std::size_t grown(std::size_t base) {
+    if (base + 256 > nodes_.size()) {
+      nodes_.resize(base + 256);
+      is_used_.resize(base + 256, false);
+    }
+    return base;
+  }
+
+  std::vector<Node> nodes_;
+  std::vector<bool> is_used_{};  // while building
+  std::size_t first_free_ = 1;
+};
+
+}  // namespace hone::detail
