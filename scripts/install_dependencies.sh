@@ -103,7 +103,7 @@ install() { "${apt[@]}" install -y --no-install-recommends "${packages[@]}" </de
 # The lists of packages are fetched when they do not know a package, or when they turn out to be out of date.
 updated=false
 if [ "$(apt-cache policy "${packages[@]}" 2>/dev/null | grep -c 'Candidate: [^(]')" -lt ${#packages[@]} ]; then
-  "${apt[@]}" update </dev/null
+  "${apt[@]}" update </dev/null || echo "hone: apt-get update failed; trying with the lists at hand." >&2
   updated=true
 fi
 echo "hone: installing them with ${root[*]:+${root[*]} }apt-get."
