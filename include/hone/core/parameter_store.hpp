@@ -56,9 +56,9 @@ class ParameterStore {
 
   explicit ParameterStore(typename B::Context& context) : context_(&context) {}
 
-  /// Declares a parameter and returns its id. Throws E520 when the name is taken.
+  /// Declares a parameter and returns its id. Throws E530 when the name is taken.
   Index add(std::string name, std::vector<Index> shape, ParameterKind kind, Initializer initializer) {
-    if (find(name) >= 0) throw Error(520, "two parameters have one name", {.tensor = name}, "give every head and layer a name of its own");
+    if (find(name) >= 0) throw Error(530, "two parameters have one name", {.tensor = name}, "give every head and layer a name of its own");
     Index size = 1;
     for (Index const s : shape) size *= s;
     end_ = (end_ + alignment - 1) / alignment * alignment;

@@ -21,6 +21,14 @@ struct CheckLosses;
 template <std::size_t... I, class... L>
 struct CheckLosses<std::index_sequence<I...>, L...> : CheckLoss<I, L>... {};
 
+/// The loss and the head at one position must mean the same kind of label.
+template <std::size_t Index, class L, class H>
+struct CheckLossOfHead {
+  static_assert(std::is_same_v<typename L::Label, typename H::Label>,
+                "[hone-E132] Loss #Index takes another kind of label than head #Index has (cross entropy needs classes, L1 needs "
+                "numbers). See docs/errors.md#e132.");
+};
+
 }  // namespace detail
 
 /// total = sum_i weight_i * mean over the step's examples of loss_i; loss i is that of head i.

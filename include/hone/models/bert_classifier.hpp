@@ -1,0 +1,321 @@
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "hone/cpu/backend.hpp"
+#include "hone/heads/heads.hpp"
+#include "hone/io/huggingface.hpp"
+#include "hone/io/ledger.hpp"
+#include "hone/io/model_weights.hpp"
+#include "hone/io/safetensors_writer.hpp"
+#include "hone/layers/dropout.hpp"
+#include "hone/layers/linear.hpp"
+#include "hone/loss/weighted_sum.hpp"
+#include "hone/models/bert_encoder.hpp"
+#include "hone/models/model_folder.hpp"
+#include "hone/models/outputs.hpp"
+#include "hone/ops/loss.hpp"
+#include "hone/text/tokenizer.hpp"
+
+namespace hone {
+
+/// How a model is made.
+template <class BackendOptions>
+struct BasicModelOptions {
+  BackendOptions backend{};             ///< threads, or the device
+  std::uint64_t seed = 0;               ///< of new parameters
+  std::optional<double> dropout{};      ///< replaces every dropout probability of the configuration
+};
+
+/// A BERT encoder with heads on the [CLS] vector (position 0 of the last layer, no pooler):
+///   cls = dropout(encoder(tokens)[first row of each sequence]),  output_h = Map_h(W_h cls + b_h)
+///
+/// All rows that nobody reads are left out of the last block (ReadRows::first). One object owns its context, parameters
+/// and memory; it is not for use by several threads at once.
+///
+/// @tparam B         backend: Cpu<fp32>, Cpu<fp64>, ...
+/// @tparam HeadList  Heads<...>; new heads are initialised as PyTorch's Linear, uniform in +-1 / sqrt(D)
+template <Backend B = Cpu<>, class HeadList = SentimentAndStars>
+class BertClassifier {
+  using P = typename B::Precision;
+  using A = ActivationOf<P>;
+  using S = StatisticOf<P>;
+  template <std::size_t I>
+  using HeadAt = typename HeadList::template At<I>;
+
+ public:
+  using BackendType = B;
+  using HeadsType = HeadList;
+  using Labels = typename HeadList::Labels;
+  using ModelOptions = BasicModelOptions<typename B::Options>;
+
+  /// A new model from a configuration: every parameter is initialised from the seed.
+  static BertClassifier from_config(BertConfig const& config, std::optional<Tokenizer> tokenizer = {}, ModelOptions options = {}) {
+    BertClassifier model(config, std::move(tokenizer), options);
+    for (Index id = 0; id < model.parameters().count(); ++id) model.parameters().initialize(id, options.seed);
+    return model;
+  }
+
+  /// A model from a Hugging Face folder: config.json, model.safetensors (or shards), tokenizer.json or vocab.txt.
+  ///
+  /// Heads that the file does not have are new. Errors: those of the files; E510 a tensor is missing or has another shape;
+  /// E531 the tokenizer is not the model's.
+  static BertClassifier from_pretrained(std::filesystem::path const& folder, ModelOptions options = {}) {
+    BertClassifier model(BertConfig::from_file(folder / "config.json"), tokenizer_of_folder(folder), options);
+    model.ledger_ = load_parameters(model.parameters(), ModelWeights::open(folder), head_parameter_names(), options.seed);
+    return model;
+  }
+
+  BertConfig const& config() const { return config_; }
+  typename B::Context& context() { return *context_; }
+  ParameterStore<B>& parameters() { return *parameters_; }
+  ParameterStore<B> const& parameters() const { return *parameters_; }
+  /// What was loaded, what is new, what was ignored and why. Empty for a model from a configuration.
+  Ledger const& ledger() const { return ledger_; }
+  bool has_tokenizer() const { return tokenizer_.has_value(); }
+  /// Throws E532 when the model's folder had none.
+  Tokenizer const& tokenizer() const {
+    if (!tokenizer_)
+      throw Error(532, "the model has no tokenizer", {.allowed = "tokenizer.json or vocab.txt"},
+                  "put tokenizer.json or vocab.txt into the model's folder");
+    return *tokenizer_;
+  }
+  /// The longest text that the position table allows, in tokens.
+  Index max_length() const { return config_.max_position_embeddings; }
+
+  /// Outputs for a batch, without dropout. Throws E414 to E416 for ids outside the tables.
+  Outputs<HeadList> predict(RaggedBatch const& batch) {
+    prepare(batch, batch.size(), false);
+    Pass<B> pass{*context_, *parameters_, memory_.upload(batch), {}};
+    forward(pass);
+    return fetch_outputs(batch.size());
+  }
+  /// Hidden states of every layer (0: embeddings), each (N, D), without dropout. For inspection and tests.
+  std::vector<HostMatrix> hidden_states(RaggedBatch const& batch) {
+    batch.check(config_.vocab_size, config_.max_position_embeddings, config_.type_vocab_size);
+    typename BertEncoder<B>::Cache cache;
+    workspace_.plan([&](Plan& plan) { cache = encoder_.plan(plan, batch.rows(), batch.size(), ReadRows::all, true); });
+    Pass<B> pass{*context_, *parameters_, memory_.upload(batch), {}};
+    encoder_.forward(pass, cache);
+    std::vector<HostMatrix> states;
+    for (auto const& state : cache.encoder.inputs) states.push_back(download<A>(state.data, state.rows, state.cols));
+    return states;
+  }
+
+  /// Begins a training step over `examples` examples in all, however many batches they come in.
+  void begin_step(Index examples) {
+    step_examples_ = examples;
+    parameters_->begin_step();
+    reserve_results(examples);
+  }
+  /// Forward and backward of one batch of the step: adds the gradient of
+  ///   sum_i weight_i * (sum of loss_i over the batch) / (examples of the step),
+  /// so that a step's gradient is that of the mean over all its examples, however it is cut into batches.
+  ///
+  /// `batch.first_example` is the index of its first sequence within the step. Labels are by head.
+  template <class... L>
+  void accumulate(RaggedBatch const& batch, Labels const& labels, WeightedSum<L...> const& losses, DropoutKey key) {
+    static_assert(sizeof...(L) == HeadList::count,
+                  "[hone-E131] The recipe has not one loss for each head of the model. See docs/errors.md#e131.");
+    check_losses<L...>(std::index_sequence_for<L...>{});
+    prepare(batch, step_examples_, true);
+    Pass<B> pass{*context_, *parameters_, memory_.upload(batch), key};
+    upload_labels(labels, batch.size());
+    forward(pass);
+    for_each_index<HeadList::count>([&](auto i) {
+      auto& head = cache_.heads[i];
+      using Loss = typename WeightedSum<L...>::template At<i>;
+      run<B>(*context_, LossForwardBackward<P, Loss>{head.y, std::get<i>(cache_.labels), losses.weights[i] / double(step_examples_),
+                                                     losses_of(i, batch.first_example, batch.size()), head.dy});
+    });
+    backward(pass);
+  }
+  /// Ends the gradients of the step; call before clipping and the optimizer.
+  void end_step() { parameters_->end_step(); }
+
+  /// What the step gave: outputs and losses of its examples, in order, on the host.
+  struct StepResults {
+    Outputs<HeadList> outputs;
+    std::array<std::vector<double>, HeadList::count> losses;  ///< by head, one an example, not weighted
+  };
+  StepResults step_results() {
+    StepResults results{fetch_outputs(step_examples_), {}};
+    for (std::size_t i = 0; i < HeadList::count; ++i)
+      results.losses[i] = download<S>(results_.losses[i].data(), step_examples_, 1).values;
+    return results;
+  }
+
+  /// Writes config.json, model.safetensors and the tokenizer into a folder: the layout that from_pretrained and
+  /// transformers load. Each file is replaced whole or not at all. Errors: E70x of the disk.
+  void save(std::filesystem::path const& folder) const { save_model_folder(folder, *parameters_, config_, tokenizer_); }
+
+  /// Memory for activations, in bytes, as planned so far.
+  std::size_t workspace_bytes() const { return workspace_.bytes(); }
+  /// Fills planned memory with NaN before each use. For tests.
+  void poison(bool on) { workspace_.poison(on); }
+
+ private:
+  struct HeadCache {
+    typename Linear<B>::Cache linear;
+    Matrix<B> x, dx;            ///< (B, K): the linear layer's output and its gradient
+    MatrixView<S> y, dy;        ///< (B, K): the head's output, in the results of the step, and its gradient
+  };
+  template <class Sequence>
+  struct LabelViews;
+  template <std::size_t... I>
+  struct LabelViews<std::index_sequence<I...>> {
+    using Type = std::tuple<VectorView<typename HeadAt<I>::Label const>...>;
+  };
+  struct Cache {
+    typename BertEncoder<B>::Cache encoder;
+    typename DropoutLayer<B>::Cache dropout;
+    Matrix<B> cls, dcls;  ///< (B, D): dropped-out [CLS] vectors and their gradient
+    std::array<HeadCache, HeadList::count> heads{};
+    typename LabelViews<std::make_index_sequence<HeadList::count>>::Type labels;
+  };
+  struct Results {
+    std::array<Buffer<B, S>, HeadList::count> outputs, losses;
+    Index examples = 0;
+  };
+
+  BertClassifier(BertConfig config, std::optional<Tokenizer> tokenizer, ModelOptions const& options)
+      : context_(std::make_unique<typename B::Context>(options.backend)),
+        config_(with_dropout(std::move(config), options.dropout)),
+        tokenizer_(std::move(tokenizer)),
+        parameters_(std::make_unique<ParameterStore<B>>(*context_)),
+        encoder_(*parameters_, config_),
+        dropout_(config_.hidden_size, DropoutSite::head, 0, config_.head_dropout()),
+        heads_(make_heads(*parameters_, config_.hidden_size, std::make_index_sequence<HeadList::count>{})),
+        workspace_(*context_),
+        memory_(*context_) {
+    if (tokenizer_) check_tokenizer(*tokenizer_, config_);
+    parameters_->allocate();
+  }
+
+  template <std::size_t... I>
+  static std::array<Linear<B>, HeadList::count> make_heads(ParameterStore<B>& store, Index width, std::index_sequence<I...>) {
+    Initializer const uniform = Initializer::uniform(1.0 / std::sqrt(static_cast<double>(width)));
+    return {Linear<B>(store, std::string(HeadAt<I>::name()), width, HeadAt<I>::width, uniform, uniform)...};
+  }
+  template <class... L, std::size_t... I>
+  static constexpr void check_losses(std::index_sequence<I...>) {
+    (detail::CheckLossOfHead<I, L, HeadAt<I>>{}, ...);
+  }
+  static std::vector<std::string> head_parameter_names() {
+    std::vector<std::string> names;
+    for (auto const name : HeadList::names())
+      for (char const* part : {".weight", ".bias"}) names.push_back(std::string(name) + part);
+    return names;
+  }
+
+  void reserve_results(Index examples) {
+    if (results_.examples >= examples) return;
+    for_each_index<HeadList::count>([&](auto i) {
+      results_.outputs[i] = Buffer<B, S>(*context_, examples * HeadAt<i>::width);
+      results_.losses[i] = Buffer<B, S>(*context_, examples);
+    });
+    results_.examples = examples;
+  }
+  VectorView<S> losses_of(std::size_t head, Index first, Index count) const { return results_.losses[head].view().slice(first, count); }
+
+  /// Checks the batch and plans its memory.
+  void prepare(RaggedBatch const& batch, Index examples, bool training) {
+    batch.check(config_.vocab_size, config_.max_position_embeddings, config_.type_vocab_size);
+    Index const first = training ? batch.first_example : 0;
+    if (first + batch.size() > examples)
+      throw Error(610, "a batch lies outside its training step",
+                  {.value = std::to_string(first + batch.size()), .allowed = "up to " + std::to_string(examples) + " examples"},
+                  "call begin_step with the number of examples of all batches of the step");
+    reserve_results(examples);
+    workspace_.plan([&](Plan& plan) {
+      Index const size = batch.size(), width = config_.hidden_size;
+      cache_.cls = plan.saved.matrix<A>(size, width);
+      cache_.dcls = plan.saved.matrix<A>(size, width);
+      for_each_index<HeadList::count>([&](auto i) {
+        auto& head = cache_.heads[i];
+        Index const outputs = HeadAt<i>::width;
+        head.x = plan.saved.matrix<A>(size, outputs);
+        head.dx = plan.saved.matrix<A>(size, outputs);
+        head.dy = plan.saved.matrix<S>(size, outputs);
+        head.y = {results_.outputs[i].data() + first * outputs, size, outputs};
+        std::get<i>(cache_.labels) = plan.saved.vector<typename HeadAt<i>::Label>(size);
+      });
+      cache_.encoder = encoder_.plan(plan, batch.rows(), size, ReadRows::first, training);
+    });
+  }
+  void upload_labels(Labels const& labels, Index size) {
+    for_each_index<HeadList::count>([&](auto i) {
+      using Label = typename HeadAt<i>::Label;
+      auto const& values = std::get<i>(labels);
+      if (Index(values.size()) != size)
+        throw Error(611, "a batch has not one label for each sequence",
+                    {.tensor = std::string(HeadAt<i>::name()), .value = std::to_string(values.size()), .allowed = std::to_string(size)},
+                    "give every head as many labels as the batch has sequences");
+      for (auto const label : values)
+        if (!HeadAt<i>::allows(static_cast<double>(label)))
+          throw Error(420, "a label is not one that the head allows",
+                      {.tensor = std::string(HeadAt<i>::name()), .value = std::to_string(label), .allowed = HeadAt<i>::allowed()},
+                      "correct the labels");
+      context_->upload(const_cast<Label*>(std::get<i>(cache_.labels).data), values.data(), values.size() * sizeof(Label));
+    });
+  }
+
+  void forward(Pass<B>& pass) {
+    encoder_.forward(pass, cache_.encoder);
+    dropout_.forward(pass, cache_.encoder.output(), cache_.cls, cache_.dropout);
+    for_each_index<HeadList::count>([&](auto i) {
+      auto& head = cache_.heads[i];
+      heads_[i].forward(pass, cache_.cls, head.x, head.linear);
+      run<B>(*context_, MapForward<P, typename HeadAt<i>::Map>{head.x, head.y});
+    });
+  }
+  void backward(Pass<B>& pass) {
+    for_each_index<HeadList::count>([&](auto i) {
+      auto& head = cache_.heads[i];
+      run<B>(*context_, MapBackward<P, typename HeadAt<i>::Map>{head.x, head.dy, head.dx});
+      heads_[i].backward(pass, head.dx, cache_.dcls, head.linear, i == 0 ? Write::assign : Write::add);
+    });
+    dropout_.backward(pass, cache_.dcls, cache_.dcls, cache_.dropout);
+    encoder_.backward(pass, cache_.dcls, cache_.encoder);
+  }
+
+  template <class T>
+  HostMatrix download(T const* from, Index rows, Index cols) {
+    std::vector<T> host(std::size_t(rows * cols));
+    context_->download(host.data(), from, host.size() * sizeof(T));
+    context_->synchronize();
+    return {std::vector<double>(host.begin(), host.end()), cols};
+  }
+  Outputs<HeadList> fetch_outputs(Index count) {
+    Outputs<HeadList> outputs;
+    for_each_index<HeadList::count>(
+        [&](auto i) { outputs.heads[i] = download<S>(results_.outputs[i].data(), count, HeadAt<i>::width); });
+    return outputs;
+  }
+
+  std::unique_ptr<typename B::Context> context_;
+  BertConfig config_;
+  std::optional<Tokenizer> tokenizer_;
+  std::unique_ptr<ParameterStore<B>> parameters_;
+  BertEncoder<B> encoder_;
+  DropoutLayer<B> dropout_;
+  std::array<Linear<B>, HeadList::count> heads_;
+  Workspace<B> workspace_;
+  BatchMemory<B> memory_;
+  Results results_;
+  Cache cache_{};
+  Ledger ledger_;
+  Index step_examples_ = 0;
+};
+
+}  // namespace hone
