@@ -4,6 +4,9 @@
 
 #include "hone/core/host_context.hpp"
 #include "hone/core/precision.hpp"
+#include "hone/cpu/activation.hpp"
+#include "hone/cpu/linear.hpp"
+#include "hone/cpu/residual_norm.hpp"
 #include "hone/cpu/rung.hpp"
 #include "hone/generic/backend.hpp"
 

@@ -1,0 +1,123 @@
+// An operation on Cpu<P> against the same on Reference<P>: values, equal bits for any thread count, nothing written beside.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "hone/core/philox.hpp"
+#include "hone/cpu/backend.hpp"
+#include "hone/generic/backend.hpp"
+#include "support/catch.hpp"
+#include "support/tolerance.hpp"
+
+namespace hone::test {
+
+/// A matrix whose rows are `gap` values apart; the gaps hold NaN and must keep it.
+template <class T>
+class Grid {
+ public:
+  Grid() = default;
+  Grid(Index rows, Index cols, Index gap = 0)
+      : rows_(rows), cols_(cols), stride_(cols + gap),
+        values_(static_cast<std::size_t>(rows * (cols + gap)), std::numeric_limits<T>::quiet_NaN()) {}
+  /// Uniform in (-size, size).
+  static Grid random(Index rows, Index cols, std::uint64_t seed, double size = 1, Index gap = 0) {
+    Grid grid(rows, cols, gap);
+    PhiloxStream stream(seed, 77);
+    for (Index r = 0; r < rows; ++r)
+      for (Index c = 0; c < cols; ++c) grid(r, c) = static_cast<T>(size * (2 * stream.uniform() - 1));
+    return grid;
+  }
+  T& operator()(Index r, Index c) { return values_[static_cast<std::size_t>(r * stride_ + c)]; }
+  T operator()(Index r, Index c) const { return values_[static_cast<std::size_t>(r * stride_ + c)]; }
+  MatrixView<T> view() { return {values_.data(), rows_, cols_, stride_}; }
+  MatrixView<T const> view() const { return {values_.data(), rows_, cols_, stride_}; }
+  /// A one-row grid as a vector.
+  VectorView<T> vector() { return {values_.data(), cols_}; }
+  VectorView<T const> vector() const { return {values_.data(), cols_}; }
+  Index rows() const { return rows_; }
+  Index cols() const { return cols_; }
+  bool same_bits(Grid const& other) const {
+    return values_.size() == other.values_.size() &&
+           (values_.empty() || std::memcmp(values_.data(), other.values_.data(), values_.size() * sizeof(T)) == 0);
+  }
+  bool gaps_untouched() const {
+    for (Index r = 0; r < rows_; ++r)
+      for (Index c = cols_; c < stride_; ++c)
+        if (!std::isnan((*this)(r, c))) return false;
+    return true;
+  }
+
+ private:
+  Index rows_ = 0, cols_ = 0, stride_ = 0;
+  std::vector<T> values_;
+};
+
+/// The largest difference, and where; NaN where the other is not counts as infinite.
+template <class T>
+void require_close(Grid<T> const& got, Grid<T> const& expected, std::int64_t terms) {
+  REQUIRE(got.rows() == expected.rows());
+  REQUIRE(got.cols() == expected.cols());
+  double scale = 0, worst = 0;
+  Index at_row = 0, at_col = 0;
+  for (Index r = 0; r < got.rows(); ++r)
+    for (Index c = 0; c < got.cols(); ++c) {
+      double const e = static_cast<double>(expected(r, c)), difference = std::abs(static_cast<double>(got(r, c)) - e);
+      scale = std::max(scale, std::abs(e));
+      if (!(difference <= worst)) worst = std::isnan(difference) ? HUGE_VAL : difference, at_row = r, at_col = c;
+    }
+  INFO("row " << at_row << " column " << at_col << ": got " << got(at_row, at_col) << ", expected " << expected(at_row, at_col)
+              << "; largest value " << scale);
+  REQUIRE(scale < HUGE_VAL);
+  REQUIRE(worst <= rounding_bound<T>(terms, scale));
+}
+
+/// `compute(backend tag, context)` runs an operation and returns its outputs. Checks Cpu<P> against Reference<P>, and that
+/// one, two and three threads and a second run give the same bits.
+template <class P, class Compute>
+void check_against_reference(Compute const& compute, std::int64_t terms) {
+  using T = ActivationOf<P>;
+  HostContext one({1}), two({2}), three({3});
+  std::vector<Grid<T>> const expected = compute(std::type_identity<Reference<P>>{}, one);
+  std::vector<Grid<T>> const got = compute(std::type_identity<Cpu<P>>{}, one);
+  REQUIRE(got.size() == expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    INFO("output " << i << " of " << P::name);
+    require_close(got[i], expected[i], terms);
+    REQUIRE(got[i].gaps_untouched());
+  }
+  for (HostContext* context : {&one, &two, &three}) {
+    INFO(context->threads() << " threads, " << P::name);
+    std::vector<Grid<T>> const again = compute(std::type_identity<Cpu<P>>{}, *context);
+    for (std::size_t i = 0; i < got.size(); ++i) REQUIRE(again[i].same_bits(got[i]));
+  }
+}
+
+/// The rows of a batch of sequences of the given lengths.
+struct Rows {
+  std::vector<std::int32_t> sequence, position, offsets{0};
+  Index first_example = 5;
+  explicit Rows(std::vector<int> const& lengths) {
+    for (std::size_t b = 0; b < lengths.size(); ++b) {
+      for (int i = 0; i < lengths[b]; ++i) {
+        sequence.push_back(static_cast<std::int32_t>(b));
+        position.push_back(i);
+      }
+      offsets.push_back(offsets.back() + lengths[b]);
+    }
+  }
+  Index size() const { return static_cast<Index>(sequence.size()); }
+  RowMap map() const { return {{sequence.data(), size()}, {position.data(), size()}, first_example}; }
+  VectorView<std::int32_t const> offset_view() const { return {offsets.data(), static_cast<Index>(offsets.size())}; }
+};
+
+inline Dropout some_dropout(double p) {
+  return DropoutKey{true, 0x123456789ABCDEFull, 3}.site(DropoutSite::feed_forward, 2, p);
+}
+
+}  // namespace hone::test

@@ -1,0 +1,18 @@
+// How far two computations of the same sum may be apart. One rule for every test; no test has its own number.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace hone::test {
+
+/// Bound on |a - b| where both are sums of `terms` products in format T, added in different orders, whose partial sums are of
+/// size `scale`: each addition rounds by at most epsilon / 2 * scale, rounding errors add up like a random walk, and a
+/// function on top (exp, erf, square root) is worth a few more.
+template <class T>
+double rounding_bound(std::int64_t terms, double scale) {
+  return 6 * std::numeric_limits<T>::epsilon() * (std::sqrt(static_cast<double>(terms)) + 4) * scale;
+}
+
+}  // namespace hone::test

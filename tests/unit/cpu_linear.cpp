@@ -1,0 +1,86 @@
+#include "hone/cpu/linear.hpp"
+
+#include "hone/generic/linear.hpp"
+#include "support/compare_rungs.hpp"
+
+namespace {
+
+using namespace hone;
+using hone::test::Grid;
+
+template <class P>
+void check(Index rows, Index inputs, Index outputs) {
+  using T = ActivationOf<P>;
+  INFO("rows " << rows << ", inputs " << inputs << ", outputs " << outputs);
+  auto const x = Grid<T>::random(rows, inputs, 1, 1, 3), weight = Grid<T>::random(outputs, inputs, 2);
+  auto const dy = Grid<T>::random(rows, outputs, 3, 1, 5), bias = Grid<T>::random(1, outputs, 4);
+  for (bool const with_bias : {true, false}) {
+    test::check_against_reference<P>(
+        [&]<class B>(std::type_identity<B>, HostContext& context) {
+          Grid<T> y(rows, outputs, 2);
+          run<B>(context, LinearForward<P>{x.view(), weight.view(), with_bias ? bias.vector() : VectorView<T const>{}, y.view()});
+          return std::vector<Grid<T>>{y};
+        },
+        inputs);
+    for (Write const write : {Write::assign, Write::add}) {
+      bool const adds = write == Write::add;
+      test::check_against_reference<P>(
+          [&]<class B>(std::type_identity<B>, HostContext& context) {
+            Grid<T> dx = adds ? Grid<T>::random(rows, inputs, 5, 1, 1) : Grid<T>(rows, inputs, 1);
+            run<B>(context, LinearBackwardInput<P>{dy.view(), weight.view(), dx.view(), write});
+            return std::vector<Grid<T>>{dx};
+          },
+          outputs);
+      test::check_against_reference<P>(
+          [&]<class B>(std::type_identity<B>, HostContext& context) {
+            Grid<T> dweight = adds ? Grid<T>::random(outputs, inputs, 6) : Grid<T>(outputs, inputs);
+            Grid<T> dbias = adds ? Grid<T>::random(1, outputs, 7) : Grid<T>(1, outputs);
+            run<B>(context, LinearBackwardParameters<P>{x.view(), dy.view(), dweight.view(),
+                                                        with_bias ? dbias.vector() : VectorView<T>{}, write});
+            if (!with_bias) return std::vector<Grid<T>>{dweight};
+            return std::vector<Grid<T>>{dweight, dbias};
+          },
+          rows);
+    }
+  }
+}
+
+TEST_CASE("linear layers agree with the reference") {
+  Index const rows = GENERATE(1, 3, 17, 130, 600);
+  SECTION("fp32") {
+    check<fp32>(rows, 24, 15);
+    check<fp32>(rows, 100, 64);
+    check<fp32>(rows, 64, 384);
+  }
+  SECTION("fp64") {
+    check<fp64>(rows, 15, 24);
+    check<fp64>(rows, 64, 100);
+  }
+}
+
+TEST_CASE("sums longer than one block of the inner dimension, and more columns than are packed at once") {
+  check<fp32>(5, 1000, 33);
+  check<fp32>(900, 20, 17);
+  check<fp32>(9, 7, 3100);
+  check<fp64>(5, 1000, 33);
+}
+
+TEST_CASE("a row of a linear layer has the same bits in every batch") {
+  auto const x = Grid<float>::random(131, 500, 1), weight = Grid<float>::random(70, 500, 2), bias = Grid<float>::random(1, 70, 3);
+  HostContext context({2});
+  Grid<float> all(131, 70);
+  run<Cpu<fp32>>(context, LinearForward<fp32>{x.view(), weight.view(), bias.vector(), all.view()});
+  for (Index const row : {0, 1, 7, 8, 100, 130}) {
+    Grid<float> alone(1, 70);
+    run<Cpu<fp32>>(context, LinearForward<fp32>{x.view().row_block(row, 1), weight.view(), bias.vector(), alone.view()});
+    for (Index c = 0; c < 70; ++c) REQUIRE(alone(0, c) == all(row, c));
+  }
+}
+
+TEST_CASE("the linear operations run on the processor's rung") {
+  STATIC_REQUIRE(std::is_same_v<RungOf<Cpu<fp32>, LinearForward<fp32>>, CpuRung>);
+  STATIC_REQUIRE(std::is_same_v<RungOf<Cpu<fp32>, LinearBackwardInput<fp32>>, CpuRung>);
+  STATIC_REQUIRE(std::is_same_v<RungOf<Cpu<fp64>, LinearBackwardParameters<fp64>>, CpuRung>);
+}
+
+}  // namespace
