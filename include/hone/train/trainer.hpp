@@ -1,0 +1,213 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "hone/data/dataset.hpp"
+#include "hone/data/sampler.hpp"
+#include "hone/models/bert_classifier.hpp"
+#include "hone/train/recipe.hpp"
+#include "hone/train/step_report.hpp"
+
+namespace hone {
+
+/// Settings of a run. The defaults are those of the sentiment and star-rating task.
+struct TrainerOptions {
+  double learning_rate = 1e-5;
+  Index batch_size = 16;   ///< examples in one forward and backward pass
+  Index step_every = 1;    ///< batches in one optimizer step
+  Index epochs = 1;
+  Index num_steps = 9600;  ///< at most so many optimizer steps; whichever of epochs and steps ends first
+  std::uint64_t seed = 0;  ///< of the order of examples and of dropout
+};
+
+/// The labels of a dataset for every head of a model, checked. Throws E401 when a head has no labels, E420 when a label
+/// is not one that its head allows, naming the file.
+template <class HeadList>
+typename HeadList::Labels labels_for(data::Dataset const& data) {
+  typename HeadList::Labels labels;
+  for_each_index<HeadList::count>([&](auto i) {
+    using H = typename HeadList::template At<i>;
+    auto const& column = data.label(H::name());
+    auto& chosen = std::get<i>(labels);
+    for (std::size_t row = 0; row < column.values.size(); ++row) {
+      if (!H::allows(column.values[row]))
+        throw Error(420, "a label is not one that the head allows",
+                    {.file = data.sources[row], .tensor = std::string(H::name()), .value = std::to_string(column.values[row]),
+                     .allowed = H::allowed()},
+                    "correct the labels");
+      chosen.push_back(static_cast<typename H::Label>(column.values[row]));
+    }
+  });
+  return labels;
+}
+
+/// The batch and the labels of some examples of a dataset, in the order given.
+template <class HeadList>
+std::pair<RaggedBatch, typename HeadList::Labels> make_batch(data::Dataset const& data, typename HeadList::Labels const& labels,
+                                                             std::span<std::size_t const> rows, Index first_example = 0) {
+  std::pair<RaggedBatch, typename HeadList::Labels> made;
+  made.first.first_example = first_example;
+  for (std::size_t const row : rows) made.first.push_back(data.tokens[row]);
+  for_each_index<HeadList::count>([&](auto i) {
+    for (std::size_t const row : rows) std::get<i>(made.second).push_back(std::get<i>(labels)[row]);
+  });
+  return made;
+}
+
+/// Trains a model by a recipe: batches from a seeded permutation per epoch, accumulation, clipping, optimizer.
+///
+/// A step's loss is the mean over all its examples; batches are cut from the step's examples in order, so that 16 x 1,
+/// 8 x 2 and 4 x 4 (batch size x step_every) are the same step, dropout included.
+template <class Model, class RecipeType>
+class Trainer {
+  using B = typename Model::BackendType;
+  using HeadList = typename Model::HeadsType;
+
+ public:
+  Trainer(Model& model, TrainerOptions options, RecipeType recipe = {})
+      : model_(model),
+        options_(options),
+        recipe_(std::move(recipe)),
+        optimizer_(recipe_.optimizer.template init<B>(model.context(), model.parameters())),
+        clip_(model.context(), model.parameters()) {
+    check(options_.batch_size >= 1, "batch_size", double(options_.batch_size), "1 or more");
+    check(options_.step_every >= 1, "step_every", double(options_.step_every), "1 or more");
+    check(options_.epochs >= 0, "epochs", double(options_.epochs), "0 or more");
+    check(options_.num_steps >= 0, "num_steps", double(options_.num_steps), "0 or more");
+    check(std::isfinite(options_.learning_rate) && options_.learning_rate >= 0, "learning_rate", options_.learning_rate, "0 or more");
+  }
+
+  TrainerOptions const& options() const { return options_; }
+  RecipeType const& recipe() const { return recipe_; }
+  /// Steps done.
+  Index steps() const { return step_; }
+  /// The number of steps that `fit` will do with so many examples.
+  Index total_steps(std::size_t examples) const {
+    Index const per_step = options_.batch_size * options_.step_every;
+    Index const per_epoch = (Index(examples) + per_step - 1) / per_step;
+    return std::min(options_.num_steps, options_.epochs * per_epoch);
+  }
+
+  /// Trains until the epochs or the steps end, or until `stop` becomes true (the current step is finished).
+  ///
+  /// @param on_step  called as on_step(StepReport const&) after every step
+  /// Errors: E401, E420 (labels, before the first step), E408 (no examples), E620 (a loss is not finite), E621 (the
+  /// gradient's norm is not finite); after E620 and E621 the parameters are those before the step.
+  template <class OnStep>
+  FitReport fit(data::Dataset const& train, OnStep&& on_step, std::atomic<bool> const* stop = nullptr) {
+    typename HeadList::Labels const labels = labels_for<HeadList>(train);
+    Index const total = total_steps(train.size());
+    FitReport report;
+    data::EpochSampler sampler(train.size(), std::size_t(options_.batch_size * options_.step_every), options_.seed);
+    while (step_ < total) {
+      if (stop && stop->load()) {
+        report.interrupted = true;
+        break;
+      }
+      auto const rows = sampler.next();
+      StepReport done = step(train, labels, rows, total);
+      done.epoch = Index(sampler.position().epoch);
+      report.steps += 1;
+      report.examples += done.examples;
+      report.tokens += done.tokens;
+      report.train_seconds += done.seconds;
+      done.elapsed = report.train_seconds;
+      done.total_tokens = report.tokens;
+      on_step(static_cast<StepReport const&>(done));
+    }
+    return report;
+  }
+
+  /// One optimizer step on these examples, cut into batches of batch_size.
+  StepReport step(data::Dataset const& data, typename HeadList::Labels const& labels, std::span<std::size_t const> rows, Index total) {
+    auto const begin = std::chrono::steady_clock::now();
+    StepReport report;
+    report.total_steps = total;
+    report.examples = Index(rows.size());
+    DropoutKey const key{true, options_.seed, std::uint64_t(step_)};
+    model_.begin_step(report.examples);
+    for (std::size_t first = 0; first < rows.size(); first += std::size_t(options_.batch_size)) {
+      auto const some = rows.subspan(first, std::min(rows.size() - first, std::size_t(options_.batch_size)));
+      auto const [batch, batch_labels] = make_batch<HeadList>(data, labels, some, Index(first));
+      report.tokens += batch.rows();
+      model_.accumulate(batch, batch_labels, recipe_.losses, key);
+    }
+    model_.end_step();
+    recipe_.clip.template apply<B>(model_.context(), model_.parameters(), clip_);
+    auto const results = model_.step_results();
+    report.grad_norm = clip_.fetch_norm();
+    summarise(results, labels, rows, report);
+    check_finite(report);
+    report.learning_rate = options_.learning_rate * recipe_.schedule.factor(step_, total);
+    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(), report.learning_rate);
+    model_.context().synchronize();
+    report.step = ++step_;
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return report;
+  }
+
+ private:
+  static void check(bool right, char const* option, double value, char const* allowed) {
+    if (!right)
+      throw Error(601, "a training setting is out of range", {.value = std::string(option) + " = " + std::to_string(value), .allowed = allowed},
+                  "choose a value in the allowed range");
+  }
+
+  void summarise(typename Model::StepResults const& results, typename HeadList::Labels const& labels,
+                 std::span<std::size_t const> rows, StepReport& report) const {
+    report.accuracy = std::nan("");
+    for_each_index<HeadList::count>([&](auto i) {
+      using H = typename HeadList::template At<i>;
+      double sum = 0;
+      for (double const loss : results.losses[i]) sum += loss;
+      report.losses.emplace_back(std::string(H::name()), sum / double(rows.size()));
+      if constexpr (requires { requires H::classifies; }) {
+        if (!std::isnan(report.accuracy)) return;
+        double right = 0;
+        for (std::size_t r = 0; r < rows.size(); ++r)
+          right += results.outputs.heads[i].argmax(Index(r)) == Index(std::get<i>(labels)[rows[r]]) ? 1 : 0;
+        report.accuracy = right / double(rows.size());
+      }
+    });
+  }
+
+  /// Throws E620 or E621, naming the step, the head and the first tensor that was not finite.
+  void check_finite(StepReport const& report) {
+    std::string head;
+    for (auto const& [name, loss] : report.losses)
+      if (head.empty() && !std::isfinite(loss)) head = name;
+    if (head.empty() && std::isfinite(report.grad_norm)) return;
+    std::string const tensor = first_tensor_not_finite();
+    std::string const place = "step " + std::to_string(step_ + 1) + (head.empty() ? ", gradient norm " + std::to_string(report.grad_norm) : ", head " + head);
+    throw Error(head.empty() ? 621 : 620, head.empty() ? "the gradient is not finite" : "a loss is not finite",
+                {.tensor = tensor, .value = place},
+                "lower the learning rate or use warm-up, and check the weights and labels; the parameters are those before this step");
+  }
+  std::string first_tensor_not_finite() const {
+    auto const& store = model_.parameters();
+    auto finite = [](auto const& values) { return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(double(v)); }); };
+    for (Index id = 0; id < store.count(); ++id)
+      if (!finite(store.get(id))) return store.info(id).name;
+    for (Index id = 0; id < store.count(); ++id)
+      if (!finite(store.get_gradient(id))) return store.info(id).name + " (gradient)";
+    return "none of the parameters: the loss itself overflowed";
+  }
+
+  Model& model_;
+  TrainerOptions options_;
+  RecipeType recipe_;
+  typename RecipeType::OptimizerType::template State<B> optimizer_;
+  ClipState<B> clip_;
+  Index step_ = 0;
+};
+
+}  // namespace hone
