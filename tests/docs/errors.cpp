@@ -91,6 +91,18 @@ TEST_CASE("every error number has a section in docs/errors.md") {
   }
 }
 
+TEST_CASE("every error at compile time has a file in tests/compile_fail that expects it") {
+  std::string expectations;
+  for (auto const& entry : fs::directory_iterator(fs::path(HONE_SOURCE_DIR) / "tests" / "compile_fail")) {
+    if (entry.path().extension() == ".cpp") expectations += read(entry.path()).substr(0, 100);
+  }
+  for (auto const& [number, file] : used_numbers()) {
+    if (number >= 200) break;
+    INFO("E" << number << " is used in " << file);
+    CHECK(expectations.find("hone-E" + std::to_string(number)) != std::string::npos);
+  }
+}
+
 TEST_CASE("every section of docs/errors.md is used, once, in order, and says something") {
   auto const used = used_numbers();
   auto const found = sections();
