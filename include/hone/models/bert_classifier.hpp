@@ -209,7 +209,7 @@ class BertClassifier {
   }
   template <class... L, std::size_t... I>
   static constexpr void check_losses(std::index_sequence<I...>) {
-    (detail::CheckLossOfHead<I, L, HeadAt<I>>{}, ...);
+    (static_cast<void>(detail::CheckLossOfHead<I, L, HeadAt<I>>{}), ...);
   }
   static std::vector<std::string> head_parameter_names() {
     std::vector<std::string> names;
