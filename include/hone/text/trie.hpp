@@ -32,8 +32,8 @@ class ByteTrie {
   /// Strings and their values (>= 0). Of equal strings the last one counts; the empty string is left out.
   explicit ByteTrie(std::vector<std::pair<std::string_view, std::int32_t>> entries) : ByteTrie() {
     std::stable_sort(entries.begin(), entries.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
-    is_used_.assign(nodes_.size(), false);
-    is_used_[0] = true;
+    is_used_.assign(nodes_.size(), 0);
+    is_used_[0] = 1;
     place(entries);
     is_used_ = {};
   }
@@ -109,7 +109,8 @@ class ByteTrie {
       nodes_[static_cast<std::size_t>(w.node)].base = static_cast<std::int32_t>(base);
       for (std::size_t k = 0; k < children.size(); ++k) {
         std::size_t const slot = base + children[k].first;
-        is_used_[slot] = true;
+        is_used_[slot] = 1;
+        end_ = std::max(end_, slot + 1);
         nodes_[slot].parent = w.node;
         std::size_t const end = k + 1 < children.size() ? children[k + 1].second : w.last;
         waiting.push_back({static_cast<std::int32_t>(slot), children[k].second, end, w.depth + 1});
@@ -117,34 +118,37 @@ class ByteTrie {
     }
   }
 
-  /// The first base at which all children fit. Gives up looking after a while and takes fresh memory, so that building is
-  /// linear in the size of the strings whatever they are.
+  /// A base at which all children fit. One child takes the first free node. Several look at a few nodes from where the last
+  /// search ended, then take fresh memory: building is linear in the size of the strings, whatever they are.
   std::size_t find_base(std::vector<std::pair<unsigned char, std::size_t>> const& children) {
     std::size_t const lowest = children.front().first;
-    while (first_free_ < is_used_.size() && is_used_[first_free_]) ++first_free_;
-    std::size_t tries = 0;
-    for (std::size_t slot = std::max(first_free_, lowest + 1); slot < is_used_.size() && tries < 512; ++slot) {
-      if (is_used_[slot]) continue;
-      ++tries;
+    while (first_free_ < end_ && is_used_[first_free_] != 0) ++first_free_;
+    std::size_t const from = std::max({first_free_, lowest + 1, children.size() > 1 ? search_from_ : 0});
+    std::size_t const to = std::min(end_, from + 256);
+    for (std::size_t slot = from; slot < to; ++slot) {
       std::size_t const base = slot - lowest;
-      bool fits = true;
-      for (auto const& [byte, first] : children) fits = fits && (base + byte >= is_used_.size() || !is_used_[base + byte]);
+      bool fits = is_used_[slot] == 0;
+      for (std::size_t k = 1; fits && k < children.size(); ++k) {
+        std::size_t const other = base + children[k].first;
+        fits = other >= is_used_.size() || is_used_[other] == 0;
+      }
       if (fits) return grown(base);
     }
-    return grown(std::max<std::size_t>(is_used_.size() - lowest, 1));
+    if (children.size() > 1) search_from_ = to;
+    return grown(std::max(end_, lowest + 1) - lowest);
   }
 
   std::size_t grown(std::size_t base) {
     if (base + 256 > nodes_.size()) {
       nodes_.resize(base + 256);
-      is_used_.resize(base + 256, false);
+      is_used_.resize(base + 256, 0);
     }
     return base;
   }
 
   std::vector<Node> nodes_;
-  std::vector<bool> is_used_{};  // while building
-  std::size_t first_free_ = 1;
+  std::vector<std::uint8_t> is_used_{};  // while building
+  std::size_t first_free_ = 1, search_from_ = 1, end_ = 1;
 };
 
 }  // namespace hone::detail
