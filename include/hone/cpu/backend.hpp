@@ -5,6 +5,7 @@
 #include "hone/core/host_context.hpp"
 #include "hone/core/precision.hpp"
 #include "hone/cpu/activation.hpp"
+#include "hone/cpu/attention.hpp"
 #include "hone/cpu/linear.hpp"
 #include "hone/cpu/residual_norm.hpp"
 #include "hone/cpu/rung.hpp"

@@ -10,6 +10,13 @@ namespace hone::detail {
 using Words = VectorOf<float>::Unsigned;
 inline constexpr int word_lanes = lanes<float>;
 
+/// first, first + 1, ...
+HONE_ALWAYS_INLINE inline Words counting(std::uint32_t first) {
+  Words words{};
+  for (int i = 0; i < word_lanes; ++i) words[i] = first + static_cast<std::uint32_t>(i);
+  return words;
+}
+
 /// The 64-bit products of the even lanes, read as 32-bit numbers.
 HONE_ALWAYS_INLINE inline VectorOf<double>::Unsigned multiply_even(Words a, Words b) {
   using Wide = VectorOf<double>::Unsigned;
@@ -62,9 +69,9 @@ template <class T>
 void dropout_factors(Dropout const& dropout, Index position, Index example, Index cols, T* HONE_RESTRICT factors) {
   T const scale = static_cast<T>(dropout.scale());
   for (Index first = 0; first < cols; first += 8 * word_lanes) {
-    Words c0, c1 = Words{} + static_cast<std::uint32_t>(position), c2 = Words{} + static_cast<std::uint32_t>(example);
-    Words c3 = Words{} + dropout.step;
-    for (int i = 0; i < word_lanes; ++i) c0[i] = static_cast<std::uint32_t>(first / 8 + i);
+    Words c0 = counting(static_cast<std::uint32_t>(first / 8));
+    Words c1 = Words{} + static_cast<std::uint32_t>(position);
+    Words c2 = Words{} + static_cast<std::uint32_t>(example), c3 = Words{} + dropout.step;
     philox_vectors(c0, c1, c2, c3, dropout.key0, dropout.key1);
     alignas(vector_bytes) std::uint32_t words[4][word_lanes];
     std::memcpy(words[0], &c0, sizeof c0);

@@ -1,0 +1,207 @@
+#pragma once
+
+#include <cmath>
+
+#include "hone/cpu/attention_block.hpp"
+#include "hone/cpu/rung.hpp"
+#include "hone/ops/attention.hpp"
+
+namespace hone {
+
+/// One head of one sequence at a time, 3 vectors of queries against all its keys: the scores of a block stay in the cache.
+///
+/// A sequence's result has the same bits whatever else is in the batch, and for any number of threads.
+template <class P>
+struct CpuKernel<AttentionForward<P>> {
+  using T = ActivationOf<P>;
+  using V = detail::Vec<T>;
+  using Item = detail::AttentionItem<T>;
+
+  static void run(HostContext& context, AttentionForward<P> const& op) {
+    detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
+      Index const first_query = op.query_offsets[b], first_key = op.key_offsets[b], width = op.q.cols / op.heads;
+      Item const item{op.query_offsets[b + 1] - first_query, op.key_offsets[b + 1] - first_key, width, h, op.first_example + b,
+                      static_cast<T>(op.scale), op.dropout};
+      auto const of_item = [&](auto const& m, Index first, Index count) {
+        return m.row_block(first, count).column_block(h * width, width);
+      };
+      head(item, of_item(op.q, first_query, item.queries), of_item(op.k, first_key, item.keys),
+           of_item(op.v, first_key, item.keys), of_item(op.y, first_query, item.queries),
+           op.lse.row_block(first_query, item.queries).column_block(h, 1));
+    });
+  }
+
+ private:
+  using In = MatrixView<T const>;
+  using Out = MatrixView<T>;
+
+  static void head(Item const& item, In q, In k, In v, Out y, Out lse) {
+    constexpr Index block = 3 * detail::lanes<T>;
+    Index const keys = item.padded_keys(), width = item.padded_width();
+    detail::Pieces<T> pieces(
+        detail::scratch<T>(detail::Scratch::attention, keys * (2 * width + block) + 2 * width * block + 64));
+    T *const key_panels = pieces.take(keys * width), *const values = pieces.take(keys * width);
+    T *const scores = pieces.take(keys * block), *const columns = pieces.take(width * block);
+    T* const tile = pieces.take(width * block);
+    detail::pack_rows(k, keys, key_panels);
+    detail::copy_rows(v, T(1), item.keys, width, values);
+    detail::for_query_blocks<T>(item.queries, [&](Index first, auto vectors) {
+      Index const count = std::min<Index>(item.queries - first, vectors * detail::lanes<T>);
+      query_block<vectors>(item, first, q.row_block(first, count), key_panels, values, columns, scores, tile,
+                           y.row_block(first, count), lse.row_block(first, count));
+    });
+  }
+
+  template <int vectors>
+  static void query_block(Item const& item, Index first, In q, T const* key_panels, T const* values, T* columns, T* scores,
+                          T* tile, Out y, Out lse) {
+    using detail::key_group, detail::load, detail::store;
+    constexpr int L = detail::lanes<T>, block = vectors * L;
+    detail::transpose_rows(q, item.scale, block, columns);
+    V highest[vectors], total[vectors] = {};
+    for (V& h : highest) h = detail::splat(-std::numeric_limits<T>::infinity());
+    for (Index j = 0; j < item.keys; j += key_group) {
+      detail::score_group<T, vectors>(item.width, key_panels + j * item.width, columns, scores + j * block);
+      for (Index i = j; i < std::min(j + key_group, item.keys); ++i)
+        HONE_UNROLL for (int v = 0; v < vectors; ++v)
+          highest[v] = detail::maximum<T>(highest[v], load(scores + i * block + v * L));
+    }
+    for (Index j = 0; j < item.keys; j += key_group) {
+      alignas(64) std::uint32_t words[4][detail::round_up(block, detail::word_lanes)];
+      if (item.dropout.active()) detail::attention_words<T, vectors>(item, first, j, words);
+      for (int i = 0; i < key_group && j + i < item.keys; ++i)
+        HONE_UNROLL for (int v = 0; v < vectors; ++v) {
+          T* const place = scores + (j + i) * block + v * L;
+          V p = detail::vector_exp<T>(load(place) - highest[v]);
+          total[v] += p;
+          if (item.dropout.active()) p = detail::keep_lanes<T>(p, &words[i / 2][v * L], i, item.dropout.threshold);
+          store<T>(place, p);
+        }
+    }
+    V factor[vectors];
+    for (int v = 0; v < vectors; ++v) factor[v] = static_cast<T>(item.dropout.scale()) / total[v];
+    detail::weighted_rows<T, vectors>(item.keys, values, item.padded_width(), scores, factor, tile, y);
+    for (Index r = 0; r < q.rows; ++r) lse(r, 0) = highest[r / L][r % L] + std::log(total[r / L][r % L]);
+  }
+};
+
+/// Probabilities and masks are computed again; the gradients of keys and values are summed over blocks of queries in order.
+template <class P>
+struct CpuKernel<AttentionBackward<P>> {
+  using T = ActivationOf<P>;
+  using V = detail::Vec<T>;
+  using Item = detail::AttentionItem<T>;
+
+  static void run(HostContext& context, AttentionBackward<P> const& op) {
+    detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
+      Index const first_query = op.query_offsets[b], first_key = op.key_offsets[b], width = op.q.cols / op.heads;
+      Item const item{op.query_offsets[b + 1] - first_query, op.key_offsets[b + 1] - first_key, width, h, op.first_example + b,
+                      static_cast<T>(op.scale), op.dropout};
+      auto const of_item = [&](auto const& m, Index first, Index count) {
+        return m.row_block(first, count).column_block(h * width, width);
+      };
+      auto const queries = [&](auto const& m) { return of_item(m, first_query, item.queries); };
+      auto const keys = [&](auto const& m) { return of_item(m, first_key, item.keys); };
+      auto const statistic = [&](auto const& m) { return m.row_block(first_query, item.queries).column_block(h, 1); };
+      Queries const data{queries(op.q), queries(op.y), queries(op.dy), statistic(op.lse), statistic(op.delta), queries(op.dq)};
+      head(item, data, keys(op.k), keys(op.v), keys(op.dk), keys(op.dv));
+    });
+  }
+
+ private:
+  using In = MatrixView<T const>;
+  using Out = MatrixView<T>;
+  struct Queries {  // what belongs to the queries of an item, or of a block of it
+    In q, y, dy, lse;
+    Out delta, dq;
+    Queries block(Index first, Index count) const {
+      return {q.row_block(first, count),   y.row_block(first, count),     dy.row_block(first, count),
+              lse.row_block(first, count), delta.row_block(first, count), dq.row_block(first, count)};
+    }
+  };
+  struct Memory {  // of one thread
+    T *key_panels, *value_panels, *keys;                  // k and v of the item, in the order in which products read them
+    T *key_sums, *value_sums;                             // dk and dv so far
+    T *scores, *slopes;                                   // of the block, by [key][query]
+    T *q_columns, *dy_columns, *q_rows, *dy_rows, *tile;  // of the block
+  };
+
+  static void head(Item const& item, Queries const& data, In k, In v, Out dk, Out dv) {
+    constexpr Index block = 3 * detail::lanes<T>;
+    Index const keys = item.padded_keys(), width = item.padded_width();
+    detail::Pieces<T> pieces(
+        detail::scratch<T>(detail::Scratch::attention, keys * (5 * width + 2 * block) + 5 * width * block + 256));
+    Memory memory;
+    for (T** piece : {&memory.key_panels, &memory.value_panels, &memory.keys, &memory.key_sums, &memory.value_sums})
+      *piece = pieces.take(keys * width);
+    for (T** piece : {&memory.scores, &memory.slopes}) *piece = pieces.take(keys * block);
+    for (T** piece : {&memory.q_columns, &memory.dy_columns, &memory.q_rows, &memory.dy_rows, &memory.tile})
+      *piece = pieces.take(width * block);
+    detail::pack_rows(k, keys, memory.key_panels);
+    detail::pack_rows(v, keys, memory.value_panels);
+    detail::copy_rows(k, T(1), item.keys, width, memory.keys);
+    std::fill(memory.key_sums, memory.key_sums + keys * width, T(0));
+    std::fill(memory.value_sums, memory.value_sums + keys * width, T(0));
+    detail::for_query_blocks<T>(item.queries, [&](Index first, auto vectors) {
+      Index const count = std::min<Index>(item.queries - first, vectors * detail::lanes<T>);
+      query_block<vectors>(item, first, data.block(first, count), memory);
+    });
+    for (Index r = 0; r < item.keys; ++r) {
+      std::copy_n(memory.key_sums + r * width, item.width, dk.row(r));
+      std::copy_n(memory.value_sums + r * width, item.width, dv.row(r));
+    }
+  }
+
+  template <int vectors>
+  static void query_block(Item const& item, Index first, Queries const& data, Memory const& memory) {
+    using detail::key_group, detail::load, detail::store;
+    constexpr int L = detail::lanes<T>, block = vectors * L;
+    Index const count = data.q.rows, width = item.padded_width();
+    detail::transpose_rows(data.q, item.scale, block, memory.q_columns);
+    detail::transpose_rows(data.dy, T(1), block, memory.dy_columns);
+    detail::copy_rows(data.q, item.scale, count, width, memory.q_rows);
+    detail::copy_rows(data.dy, T(1), count, width, memory.dy_rows);
+    alignas(64) T lse[block], delta[block];
+    for (Index r = 0; r < block; ++r) {
+      lse[r] = std::numeric_limits<T>::infinity();  // lanes with no query: probability 0
+      delta[r] = T(0);
+      if (r >= count) continue;
+      V sum{};
+      detail::for_vectors<T>(item.width, [&](Index c, auto part) HONE_ALWAYS_INLINE {
+        sum += load(data.dy.row(r) + c, part) * load(data.y.row(r) + c, part);
+      });
+      lse[r] = data.lse(r, 0);
+      data.delta(r, 0) = delta[r] = detail::sum<T>(sum);
+    }
+    T const kept = static_cast<T>(item.dropout.scale());
+    for (Index j = 0; j < item.keys; j += key_group) {
+      T *const scores = memory.scores + j * block, *const slopes = memory.slopes + j * block;
+      detail::score_group<T, vectors>(item.width, memory.key_panels + j * item.width, memory.q_columns, scores);
+      detail::score_group<T, vectors>(item.width, memory.value_panels + j * item.width, memory.dy_columns, slopes);
+      alignas(64) std::uint32_t words[4][detail::round_up(block, detail::word_lanes)];
+      if (item.dropout.active()) detail::attention_words<T, vectors>(item, first, j, words);
+      HONE_UNROLL for (int v = 0; v < vectors; ++v) {
+        V const block_lse = load(lse + v * L), block_delta = load(delta + v * L);
+        for (int i = 0; i < key_group; ++i) {
+          T *const score = scores + i * block + v * L, *const slope = slopes + i * block + v * L;
+          V const p = detail::vector_exp<T>(load(score) - block_lse);
+          V masked = p, dp = load(slope);
+          if (item.dropout.active()) {
+            std::uint32_t const* const lane_words = &words[i / 2][v * L];
+            masked = detail::keep_lanes<T>(p * kept, lane_words, i, item.dropout.threshold);
+            dp = detail::keep_lanes<T>(dp * kept, lane_words, i, item.dropout.threshold);
+          }
+          store<T>(slope, p * (dp - block_delta));  // dS
+          store<T>(score, masked);                  // M * P
+        }
+      }
+      detail::add_weighted_queries<T, vectors>(count, scores, memory.dy_rows, width, memory.value_sums + j * width);
+      detail::add_weighted_queries<T, vectors>(count, slopes, memory.q_rows, width, memory.key_sums + j * width);
+    }
+    V factor[vectors];
+    for (V& f : factor) f = detail::splat(item.scale);
+    detail::weighted_rows<T, vectors>(item.keys, memory.keys, width, memory.slopes, factor, memory.tile, data.dq);
+  }
+};
+
+}  // namespace hone

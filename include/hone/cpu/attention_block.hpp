@@ -1,0 +1,182 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "hone/core/host_context.hpp"
+#include "hone/cpu/dropout_mask.hpp"
+#include "hone/cpu/gemm.hpp"
+#include "hone/cpu/scratch.hpp"
+#include "hone/cpu/vector_math.hpp"
+
+namespace hone::detail {
+
+// Attention works on transposed scores: a row is a key, the lanes of a vector are queries. Maxima and sums over keys then
+// need nothing across lanes, one Philox call per lane gives the mask of eight keys, and the probabilities are in the order
+// in which the product with V reads them. A block is up to 3 vectors of queries against every key of the sequence.
+
+/// Keys that one Philox call covers, and that are handled at a time.
+inline constexpr Index key_group = 8;
+static_assert(key_group % TileShape::rows == 0);
+
+/// What one thread handles at a time: one head of one sequence.
+template <class T>
+struct AttentionItem {
+  Index queries, keys, width;  // width: E
+  Index head, example;
+  T scale;
+  Dropout dropout;
+
+  Index padded_keys() const { return round_up(keys, key_group); }
+  Index padded_width() const { return round_up(width, std::max<Index>(TileShape::rows, lanes<T>)); }
+};
+
+/// Consecutive pieces of a thread's scratch memory.
+template <class T>
+class Pieces {
+ public:
+  explicit Pieces(T* memory) : next_(memory) {}
+  T* take(Index count) {
+    T* const piece = next_;
+    next_ += round_up(count, 16);
+    return piece;
+  }
+
+ private:
+  T* next_;
+};
+
+/// Rows of keys (or values) as panels that multiply_tile reads: [panel][E][TileShape::rows], zeros after the last row.
+template <class T>
+void pack_rows(MatrixView<T const> rows, Index padded, T* to) {
+  for (Index i = 0; i < padded; i += TileShape::rows)
+    pack_panel(Operand<T>::of(rows), i, std::clamp<Index>(rows.rows - i, 0, TileShape::rows), 0, rows.cols, TileShape::rows,
+               to + i * rows.cols);
+}
+
+/// to[r][c] = factor * rows(r, c), with zeros up to `height` rows of `width` values.
+template <class T>
+void copy_rows(MatrixView<T const> rows, T factor, Index height, Index width, T* HONE_RESTRICT to) {
+  for (Index r = 0; r < height; ++r, to += width) {
+    Index const valid = r < rows.rows ? rows.cols : 0;
+    for (Index c = 0; c < valid; ++c) to[c] = factor * rows(r, c);
+    for (Index c = valid; c < width; ++c) to[c] = T(0);
+  }
+}
+
+/// to[c][r] = factor * rows(r, c), with zeros in columns beyond the last row.
+template <class T>
+void transpose_rows(MatrixView<T const> rows, T factor, Index height, T* HONE_RESTRICT to) {
+  for (Index r = 0; r < height; ++r)
+    for (Index c = 0; c < rows.cols; ++c) to[c * height + r] = r < rows.rows ? factor * rows(r, c) : T(0);
+}
+
+/// The Philox words of `key_group` keys from `key` on, for every query of a block: words[w][query].
+template <class T, int vectors>
+HONE_ALWAYS_INLINE inline void attention_words(AttentionItem<T> const& item, Index query, Index key,
+                                               std::uint32_t (&words)[4][round_up(vectors * lanes<T>, word_lanes)]) {
+  constexpr int calls = static_cast<int>(round_up(vectors * lanes<T>, word_lanes)) / word_lanes;
+  HONE_UNROLL for (int call = 0; call < calls; ++call) {
+    Words c0 = Words{} + static_cast<std::uint32_t>(item.head * 8192 + key / 8);
+    Words c1 = counting(static_cast<std::uint32_t>(query + call * word_lanes));
+    Words c2 = Words{} + static_cast<std::uint32_t>(item.example), c3 = Words{} + item.dropout.step;
+    philox_vectors(c0, c1, c2, c3, item.dropout.key0, item.dropout.key1);
+    std::memcpy(&words[0][call * word_lanes], &c0, sizeof c0);
+    std::memcpy(&words[1][call * word_lanes], &c1, sizeof c1);
+    std::memcpy(&words[2][call * word_lanes], &c2, sizeof c2);
+    std::memcpy(&words[3][call * word_lanes], &c3, sizeof c3);
+  }
+}
+
+/// `value` in the lanes whose element is kept, zero in the others; `words` are those of the lanes' queries for the pair of
+/// keys that holds key number `key` of its group.
+template <class T>
+HONE_ALWAYS_INLINE inline Vec<T> keep_lanes(Vec<T> value, std::uint32_t const* words, int key, std::uint32_t threshold) {
+  if constexpr (std::is_same_v<T, float>) {
+    Words word;
+    std::memcpy(&word, words, sizeof word);
+    Words const bits = key % 2 ? word >> 16 : word & 0xFFFFu;
+    return bits >= threshold ? value : Vec<T>{};
+  } else {
+    for (int i = 0; i < lanes<T>; ++i)
+      if (((words[i] >> (16 * (key % 2))) & 0xFFFFu) < threshold) value[i] = T(0);
+    return value;
+  }
+}
+
+/// scores[key][query] = sum_e panels(key, e) columns[e][query] for `key_group` keys; columns is [E][vectors * lanes].
+template <class T, int vectors>
+HONE_ALWAYS_INLINE inline void score_group(Index width, T const* panels, T const* columns, T* scores) {
+  constexpr int rows = TileShape::rows, block = vectors * lanes<T>;
+  for (Index i = 0; i < key_group; i += rows) {
+    Vec<T> acc[rows][vectors] = {};
+    multiply_tile<T, rows, vectors>(width, panels + i * width, Step<1>{}, Step<rows>{}, columns, block, acc);
+    HONE_UNROLL for (int r = 0; r < rows; ++r)
+      HONE_UNROLL for (int v = 0; v < vectors; ++v) store<T>(scores + (i + r) * block + v * lanes<T>, acc[r][v]);
+  }
+}
+
+/// out(query, e) = factor[query] * sum_key rows[key][e] weights[key][query]: rows (keys, padded_width), weights
+/// (keys, vectors * lanes). `tile` has room for padded_width * vectors * lanes values.
+template <class T, int vectors>
+void weighted_rows(Index keys, T const* rows, Index padded_width, T const* weights, Vec<T> const (&factor)[vectors], T* tile,
+                   MatrixView<T> out) {
+  constexpr int height = TileShape::rows, block = vectors * lanes<T>;
+  for (Index e = 0; e < padded_width && e < round_up(out.cols, height); e += height) {
+    Vec<T> acc[height][vectors] = {};
+    multiply_tile<T, height, vectors>(keys, rows + e, Step<1>{}, padded_width, weights, block, acc);
+    HONE_UNROLL for (int r = 0; r < height; ++r)
+      HONE_UNROLL for (int v = 0; v < vectors; ++v) store<T>(tile + (e + r) * block + v * lanes<T>, acc[r][v] * factor[v]);
+  }
+  for (Index r = 0; r < out.rows; ++r)
+    for (Index c = 0; c < out.cols; ++c) out(r, c) = tile[c * block + r];
+}
+
+/// sums[key][e] += sum_query weights[key][query] rows[query][e] for `key_group` keys and the first `queries` queries.
+template <class T, int vectors>
+HONE_ALWAYS_INLINE inline void add_weighted_queries(Index queries, T const* weights, T const* rows, Index padded_width, T* sums) {
+  constexpr int height = TileShape::rows, block = vectors * lanes<T>;
+  auto const columns = [&]<int wide>(Index e, std::integral_constant<int, wide>) HONE_ALWAYS_INLINE {
+    for (Index i = 0; i < key_group; i += height) {
+      Vec<T> acc[height][wide];
+      T* const to = sums + i * padded_width + e;
+      HONE_UNROLL for (int r = 0; r < height; ++r)
+        HONE_UNROLL for (int v = 0; v < wide; ++v) acc[r][v] = load(to + r * padded_width + v * lanes<T>);
+      multiply_tile<T, height, wide>(queries, weights + i * block, Step<block>{}, Step<1>{}, rows + e, padded_width, acc);
+      HONE_UNROLL for (int r = 0; r < height; ++r)
+        HONE_UNROLL for (int v = 0; v < wide; ++v) store<T>(to + r * padded_width + v * lanes<T>, acc[r][v]);
+    }
+  };
+  Index e = 0;
+  for (; e + 2 * lanes<T> <= padded_width; e += 2 * lanes<T>) columns(e, std::integral_constant<int, 2>{});
+  for (; e < padded_width; e += lanes<T>) columns(e, std::integral_constant<int, 1>{});
+}
+
+/// Calls body(first query, vectors) for blocks of queries; vectors is a compile-time constant, smaller at the end.
+template <class T, class Body>
+void for_query_blocks(Index queries, Body const& body) {
+  for (Index q = 0; q < queries; q += 3 * lanes<T>) {
+    Index const left = queries - q;
+    if (left > 2 * lanes<T>) body(q, std::integral_constant<int, 3>{});
+    else if (left > lanes<T>) body(q, std::integral_constant<int, 2>{});
+    else body(q, std::integral_constant<int, 1>{});
+  }
+}
+
+/// Calls body(sequence, head) for all of them, the longest sequences first, spread over the threads.
+template <class Body>
+void for_attention_items(HostContext& context, VectorView<std::int32_t const> query_offsets,
+                         VectorView<std::int32_t const> key_offsets, Index heads, Body const& body) {
+  Index const sequences = key_offsets.size - 1;
+  Index* const order = scratch<Index>(Scratch::reduction, sequences);
+  auto const work = [&](Index b) {
+    return Index{query_offsets[b + 1] - query_offsets[b]} * Index{key_offsets[b + 1] - key_offsets[b]};
+  };
+  for (Index b = 0; b < sequences; ++b) order[b] = b;
+  std::sort(order, order + sequences, [&](Index a, Index b) { return work(a) != work(b) ? work(a) > work(b) : a < b; });
+  context.pool().parallel_for(sequences * heads, 1, [&](Index i, Index) { body(order[i / heads], i % heads); });
+}
+
+}  // namespace hone::detail
