@@ -27,11 +27,11 @@ class HostContext {
   ThreadPool& pool() { return pool_; }
   int threads() const { return pool_.size(); }
 
-  /// Aligned to a cache line. Throws E701 when there is not so much memory.
+  /// Aligned to a cache line. Throws E711 when there is not so much memory.
   void* allocate(std::size_t bytes) {
     void* memory = ::operator new(bytes, alignment, std::nothrow);
     if (!memory)
-      throw Error(701, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
+      throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
                   "use a smaller batch or a smaller model, or a machine with more memory");
     return memory;
   }

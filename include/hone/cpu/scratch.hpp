@@ -27,7 +27,7 @@ class ScratchBlock {
       size_ = 0;
       data_ = ::operator new(bytes + bytes / 4, alignment, std::nothrow);
       if (!data_)
-        throw Error(701, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
+        throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
                     "use a smaller batch or a smaller model, or a machine with more memory");
       size_ = bytes + bytes / 4;
     }

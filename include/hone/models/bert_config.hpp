@@ -41,6 +41,9 @@ struct BertConfig {
   /// Dropout before the heads.
   double head_dropout() const noexcept { return classifier_dropout.value_or(hidden_dropout_prob); }
 
+  /// The row of the word embeddings that is not trained: pad_token_id, or -1 where config.json says null.
+  std::int64_t padding_row() const { return null_padding() ? -1 : pad_token_id; }
+
   /// Reads and checks a config.json. Errors: those of read_json_file and from_json.
   static BertConfig from_file(std::filesystem::path const& path) {
     return from_json(read_json_file(path, std::uint64_t{4} << 20), path.string());
@@ -97,8 +100,7 @@ struct BertConfig {
       json["classifier_dropout"] = nullptr;
     json["initializer_range"] = initializer_range;
     json["hidden_act"] = hidden_act;
-    bool const no_padding = raw.contains("pad_token_id") && raw["pad_token_id"].is_null() && pad_token_id == 0;
-    if (!no_padding) json["pad_token_id"] = pad_token_id;
+    if (!null_padding()) json["pad_token_id"] = pad_token_id;
     return json;
   }
 
@@ -108,6 +110,8 @@ struct BertConfig {
   }
 
  private:
+  bool null_padding() const { return raw.contains("pad_token_id") && raw["pad_token_id"].is_null() && pad_token_id == 0; }
+
   /// Fields whose other values would need arithmetic that the encoder does not have.
   static void refuse_unsupported(ConfigJson const& fields) {
     auto refuse = [&](std::string const& key, nlohmann::json const& value, std::string const& allowed) {

@@ -84,7 +84,7 @@ void save_model_folder(std::filesystem::path const& folder, ParameterStore<B> co
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   if (failure)
-    throw Error(706, "a folder cannot be made", {.file = folder.string(), .value = failure.message()},
+    throw Error(707, "a folder cannot be made", {.file = folder.string(), .value = failure.message()},
                 "check the path and the permissions");
   BertConfig saved = config;
   saved.raw["architectures"] = {"BertModel"};
