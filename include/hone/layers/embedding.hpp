@@ -11,12 +11,15 @@ namespace hone {
 struct EmbeddingShape {
   Index vocabulary, positions, segments, width;  ///< V, P, T, D
   double epsilon = 1e-12, dropout = 0.1, initializer_range = 0.02;
+  Index padding = -1;  ///< the token whose embedding is not trained; -1: none
 };
 
 /// y = dropout(layer_norm(word + position + segment)) for the tokens of the batch.
 ///
 /// Shapes: y (N, D); parameters NAME.word_embeddings.weight (V, D), NAME.position_embeddings.weight (P, D),
 /// NAME.token_type_embeddings.weight (T, D), NAME.LayerNorm.{weight,bias} (D). Saved: z, mean, rstd.
+/// The gradient of the padding token's row is zero even where a text contains that token, as torch.nn.Embedding
+/// (padding_idx) in BERT has it.
 /// Source: Devlin et al. 2019, arXiv:1810.04805, section 3.
 template <Backend B>
 class Embedding {
@@ -65,6 +68,8 @@ class Embedding {
                                 store.vector(gamma_), cache.dropout, pass.batch.row_map, dy, store.gradient_matrix(word_),
                                 store.gradient_matrix(position_), store.gradient_matrix(segment_), store.gradient_vector(gamma_),
                                 store.gradient_vector(beta_), write});
+    if (shape_.padding >= 0)
+      pass.context.fill_zero(store.gradient_matrix(word_).row(shape_.padding), std::size_t(shape_.width) * sizeof(MasterOf<P>));
   }
 
  private:
