@@ -97,7 +97,8 @@ class Trainer {
     return std::min(options_.num_steps, options_.epochs * per_epoch);
   }
 
-  /// Trains until the epochs or the steps end, or until `stop` becomes true (the current step is finished).
+  /// Trains until the epochs or the steps end, or until `stop` becomes true (the current step is finished). Called again
+  /// with the same data it continues where it was stopped.
   ///
   /// @param on_step  called as on_step(StepReport const&) after every step
   /// Errors: E401, E420 (labels, before the first step), E408 (no examples), E620 (a loss is not finite), E621 (the
@@ -107,7 +108,10 @@ class Trainer {
     typename HeadList::Labels const labels = labels_for<HeadList>(train);
     Index const total = total_steps(train.size());
     FitReport report;
-    data::EpochSampler sampler(train.size(), std::size_t(options_.batch_size * options_.step_every), options_.seed);
+    std::size_t const per_step = std::size_t(options_.batch_size * options_.step_every);
+    data::EpochSampler sampler(train.size(), per_step, options_.seed);
+    Index const per_epoch = Index(sampler.batches_per_epoch());
+    sampler.seek({static_cast<std::uint32_t>(step_ / per_epoch), std::size_t(step_ % per_epoch) * per_step});
     while (step_ < total) {
       if (stop && stop->load()) {
         report.interrupted = true;
