@@ -5,7 +5,11 @@
 #include "hone/core/host_context.hpp"
 #include "hone/core/precision.hpp"
 #include "hone/cpu/activation.hpp"
+#include "hone/cpu/adamw.hpp"
 #include "hone/cpu/attention.hpp"
+#include "hone/cpu/dropout.hpp"
+#include "hone/cpu/embedding.hpp"
+#include "hone/cpu/gradient_norm.hpp"
 #include "hone/cpu/linear.hpp"
 #include "hone/cpu/residual_norm.hpp"
 #include "hone/cpu/rung.hpp"
@@ -13,7 +17,7 @@
 
 namespace hone {
 
-/// The processor: Eigen and vector code where there are kernels, generic/ where there are none.
+/// The processor: vector code and threads where there are kernels, generic/ where there are none.
 template <class P = fp32>
 struct Cpu {
   using Precision = P;

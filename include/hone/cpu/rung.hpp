@@ -6,7 +6,7 @@
 
 namespace hone {
 
-/// A kernel for processors: Eigen, vector code and threads. Specialised by the headers of cpu/.
+/// A kernel for processors: vector code and threads. Specialised by the headers of cpu/.
 template <class Op>
 struct CpuKernel : NoKernel {};
 

@@ -7,6 +7,25 @@
 
 namespace hone::detail {
 
+/// sqrt(x), lane by lane, correctly rounded.
+template <class T>
+HONE_ALWAYS_INLINE inline Vec<T> vector_sqrt(Vec<T> x) {
+  // The loop below would call the library for errno's sake; there is no vector extension for square roots in g++ 12.
+  if constexpr (std::is_same_v<T, float>) {
+#if defined(__AVX512F__) && defined(__clang__)
+    return __builtin_ia32_sqrtps512(x, 4);
+#elif defined(__AVX512F__)
+    return __builtin_ia32_sqrtps512_mask(x, x, static_cast<unsigned short>(0xFFFF), 4);
+#elif defined(__AVX__)
+    return __builtin_ia32_sqrtps256(x);
+#elif defined(__SSE__)
+    return __builtin_ia32_sqrtps(x);
+#endif
+  }
+  for (int i = 0; i < lanes<T>; ++i) x[i] = std::sqrt(x[i]);
+  return x;
+}
+
 /// exp(x), lane by lane.
 ///
 /// float: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial in r (interpolated at Chebyshev nodes, relative error 3e-9), times 2^n.

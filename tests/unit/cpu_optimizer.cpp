@@ -1,0 +1,87 @@
+#include "hone/cpu/adamw.hpp"
+#include "hone/cpu/gradient_norm.hpp"
+
+#include <cmath>
+
+#include "hone/generic/adamw.hpp"
+#include "hone/generic/gradient_norm.hpp"
+#include "support/compare_rungs.hpp"
+
+namespace {
+
+using namespace hone;
+using hone::test::Grid;
+
+template <class P>
+void check_adamw(Index size, double scale) {
+  using T = MasterOf<P>;
+  auto const gradient = Grid<T>::random(1, size, 2);
+  Grid<T> squares = Grid<T>::random(1, size, 4);
+  for (Index i = 0; i < size; ++i) squares(0, i) *= squares(0, i);
+  test::check_against_reference<P>(
+      [&]<class B>(std::type_identity<B>, HostContext& context) {
+        Grid<T> weight = Grid<T>::random(1, size, 1), first = Grid<T>::random(1, size, 3), second = squares;
+        run<B>(context, AdamWStep<P>{weight.vector(), gradient.vector(), first.vector(), second.vector(), {&scale, 1}, 1e-2, 0.01,
+                                     0.9, 0.999, 1e-8, 1 - std::pow(0.9, 3), 1 - std::pow(0.999, 3)});
+        return std::vector<Grid<T>>{weight, first, second};
+      },
+      1);
+}
+
+TEST_CASE("AdamW agrees with the reference") {
+  for (Index const size : {1, 15, 100, 33000, 70001}) {
+    check_adamw<fp32>(size, 0.5);
+    check_adamw<fp64>(size, 0.5);
+  }
+}
+
+TEST_CASE("AdamW leaves everything untouched when the gradient's scale is not finite") {
+  Grid<float> weight = Grid<float>::random(1, 40, 1), first = weight, second = weight;
+  Grid<float> const before = weight, gradient = weight;
+  HostContext context({2});
+  for (double const scale : {std::nan(""), HUGE_VAL}) {
+    run<Cpu<fp32>>(context, AdamWStep<fp32>{weight.vector(), gradient.vector(), first.vector(), second.vector(), {&scale, 1}, 1e-2,
+                                            0.01, 0.9, 0.999, 1e-8, 0.1, 0.001});
+    REQUIRE(weight.same_bits(before));
+    REQUIRE(first.same_bits(before));
+    REQUIRE(second.same_bits(before));
+  }
+}
+
+template <class P>
+void check_sum_of_squares(Index size) {
+  auto const x = Grid<MasterOf<P>>::random(1, size, 1);
+  std::vector<double> results;
+  auto const compute = [&]<class B>(std::type_identity<B>, int threads) {
+    HostContext context({threads});
+    std::vector<double> partials(static_cast<std::size_t>((size + norm_chunk - 1) / norm_chunk + 1), std::nan(""));
+    double result = std::nan("");
+    run<B>(context, SumOfSquares<P>{x.vector(), {partials.data(), static_cast<Index>(partials.size())}, {&result, 1}});
+    return result;
+  };
+  double const expected = compute(std::type_identity<Reference<P>>{}, 1), got = compute(std::type_identity<Cpu<P>>{}, 1);
+  REQUIRE(std::abs(got - expected) <= test::rounding_bound<double>(size, expected));
+  REQUIRE(compute(std::type_identity<Cpu<P>>{}, 2) == got);
+  REQUIRE(compute(std::type_identity<Cpu<P>>{}, 3) == got);
+}
+
+TEST_CASE("the sum of squares agrees with the reference") {
+  for (Index const size : {0, 1, 17, 16384, 16385, 70001}) {
+    check_sum_of_squares<fp32>(size);
+    check_sum_of_squares<fp64>(size);
+  }
+}
+
+TEST_CASE("a gradient that is not finite shows in the sum of squares") {
+  Grid<float> x = Grid<float>::random(1, 20000, 1);
+  x(0, 19999) = HUGE_VALF;
+  double partials[2], result = 0;
+  HostContext context({2});
+  run<Cpu<fp32>>(context, SumOfSquares<fp32>{x.vector(), {partials, 2}, {&result, 1}});
+  REQUIRE(std::isinf(result));
+  x(0, 3) = std::nanf("");
+  run<Cpu<fp32>>(context, SumOfSquares<fp32>{x.vector(), {partials, 2}, {&result, 1}});
+  REQUIRE(std::isnan(result));
+}
+
+}  // namespace
