@@ -20,14 +20,14 @@ namespace hone {
 
 /// A tensor that a checkpoint has: its name as in the file.
 struct CheckpointTensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
+  std::string name{};
+  std::vector<std::int64_t> shape{};
 };
 
 /// A parameter that the model needs. `may_be_new`: it may be initialised instead (a head's).
 struct ExpectedParameter {
-  std::string name;
-  std::vector<std::int64_t> shape;
+  std::string name{};
+  std::vector<std::int64_t> shape{};
   bool may_be_new = false;
 };
 

@@ -21,9 +21,9 @@ namespace hone {
 
 /// One tensor of a file. Its bytes are [begin, end) of the data section, little-endian, in row-major order.
 struct TensorInfo {
-  std::string name;
+  std::string name{};
   DType dtype = DType::F32;
-  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> shape{};
   std::uint64_t begin = 0, end = 0;
 
   /// The number of elements: the product of the shape, 1 for a scalar.
@@ -276,6 +276,14 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view text, std::ui
   std::stable_sort(tensors.begin(), tensors.end(), [](TensorInfo const& a, TensorInfo const& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
+  header.by_name.resize(tensors.size());
+  std::iota(header.by_name.begin(), header.by_name.end(), 0u);
+  std::sort(header.by_name.begin(), header.by_name.end(), [&](auto a, auto b) { return tensors[a].name < tensors[b].name; });
+  auto const twice = std::adjacent_find(header.by_name.begin(), header.by_name.end(),
+                                        [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
+  if (twice != header.by_name.end())
+    throw header_error(228, "two tensors have the same name", {.file = file, .tensor = printable(tensors[*twice].name)});
+
   std::uint64_t position = 0;
   for (TensorInfo const& tensor : tensors) {
     Where where{.file = file, .tensor = printable(tensor.name)};
@@ -304,14 +312,6 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view text, std::ui
         {.file = file,
          .value = std::to_string(data_bytes) + " bytes of data",
          .allowed = std::to_string(position) + " bytes"});
-
-  header.by_name.resize(tensors.size());
-  std::iota(header.by_name.begin(), header.by_name.end(), 0u);
-  std::sort(header.by_name.begin(), header.by_name.end(), [&](auto a, auto b) { return tensors[a].name < tensors[b].name; });
-  auto const twice = std::adjacent_find(header.by_name.begin(), header.by_name.end(),
-                                        [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
-  if (twice != header.by_name.end())
-    throw header_error(228, "two tensors have the same name", {.file = file, .tensor = printable(tensors[*twice].name)});
   return header;
 }
 

@@ -21,9 +21,9 @@ namespace hone {
 
 /// A tensor to be written: `data` points to its values, row-major, product(shape) * bits(dtype) / 8 bytes.
 struct TensorToWrite {
-  std::string name;
+  std::string name{};
   DType dtype = DType::F32;
-  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> shape{};
   void const* data = nullptr;
 };
 
