@@ -306,12 +306,13 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view text, std::ui
     }
     position = tensor.end;
   }
-  if (position != data_bytes)
-    throw header_error(
-        226, position > data_bytes ? "the file ends before its tensors do" : "the file goes on after its last tensor",
-        {.file = file,
-         .value = std::to_string(data_bytes) + " bytes of data",
-         .allowed = std::to_string(position) + " bytes"});
+  if (position != data_bytes) {
+    Where const where{.file = file,
+                      .value = std::to_string(data_bytes) + " bytes of data",
+                      .allowed = std::to_string(position) + " bytes"};
+    if (position > data_bytes) throw header_error(226, "the file ends before its tensors do", where);
+    throw header_error(226, "the file goes on after its last tensor", where);
+  }
   return header;
 }
 
