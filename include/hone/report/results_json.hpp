@@ -1,0 +1,104 @@
+// results.json: what a run came to, with everything needed to say where the numbers come from.
+#pragma once
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hone/data/dataset.hpp"
+#include "hone/io/atomic_file.hpp"
+#include "hone/io/ledger.hpp"
+#include "hone/report/host_info.hpp"
+#include "hone/report/predictions_jsonl.hpp"
+#include "hone/train/evaluate.hpp"
+#include "hone/train/step_report.hpp"
+
+namespace hone {
+
+/// The measures of an evaluation. The usual ones at the top by their usual names (accuracy, cross_entropy of the first
+/// classifying head, star_mae of a head star_rating), all of them under "heads".
+template <class HeadList>
+nlohmann::ordered_json to_json(Evaluation<HeadList> const& evaluation) {
+  nlohmann::ordered_json json;
+  if (auto const* head = evaluation.first(true)) {
+    json["accuracy"] = head->accuracy;
+    json["accuracy_interval"] = {head->accuracy_interval.low, head->accuracy_interval.high};
+    json["cross_entropy"] = head->cross_entropy;
+  }
+  for (auto const& head : evaluation.heads)
+    if (head.head == "star_rating") json["star_mae"] = head.mean_absolute_error;
+  json["test_examples"] = evaluation.examples;
+  json["test_tokens"] = evaluation.tokens;
+  json["eval_seconds"] = evaluation.seconds;
+  auto& heads = json["heads"] = nlohmann::ordered_json::object();
+  for (auto const& head : evaluation.heads) {
+    auto& entry = heads[head.head];
+    entry[head.loss_name] = head.loss;
+    if (head.classifies) {
+      entry["accuracy"] = head.accuracy;
+      entry["accuracy_interval"] = {head.accuracy_interval.low, head.accuracy_interval.high};
+      entry["cross_entropy"] = head.cross_entropy;
+      auto& table = entry["confusion"] = nlohmann::ordered_json::array();  // truth by row, prediction by column
+      for (Index truth = 0; truth < head.confusion.classes; ++truth) {
+        table.push_back(nlohmann::ordered_json::array());
+        for (Index predicted = 0; predicted < head.confusion.classes; ++predicted) table.back().push_back(head.confusion(truth, predicted));
+      }
+    } else if (!std::isnan(head.mean_absolute_error)) {
+      entry["mean_absolute_error"] = head.mean_absolute_error;
+    }
+  }
+  return json;
+}
+
+/// What training came to: train_seconds, train_tokens_per_second (real tokens of all steps over the time of the steps), ...
+inline nlohmann::ordered_json to_json(FitReport const& report) {
+  nlohmann::ordered_json json;
+  json["steps"] = report.steps;
+  json["train_examples_seen"] = report.examples;
+  json["train_tokens"] = report.tokens;
+  json["train_seconds"] = report.train_seconds;
+  json["train_tokens_per_second"] =
+      report.train_seconds > 0 ? static_cast<double>(report.tokens) / report.train_seconds : std::nan("");
+  json["interrupted"] = report.interrupted;
+  return json;
+}
+
+/// How many tensors were loaded, are new, were ignored; the names of the new ones.
+inline nlohmann::ordered_json to_json(Ledger const& ledger) {
+  nlohmann::ordered_json json;
+  for (LedgerState const state : {LedgerState::loaded, LedgerState::created, LedgerState::ignored}) json[name(state)] = ledger.count(state);
+  auto& created = json["new_parameters"] = nlohmann::ordered_json::array();
+  for (auto const& entry : ledger.entries())
+    if (entry.state == LedgerState::created) created.push_back(entry.parameter);
+  return json;
+}
+
+/// The worst mistakes with their texts, by head.
+template <class HeadList>
+nlohmann::ordered_json mistakes_json(std::vector<HeadMistakes> const& mistakes, Outputs<HeadList> const& outputs, data::Dataset const& data) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (auto const& head : mistakes) {
+    auto& list = json[head.head] = nlohmann::ordered_json::array();
+    for (auto const& mistake : head.worst) {
+      list.push_back(prediction_json(outputs, data, mistake.example));
+      list.back()[head.classifies ? "confidence" : "error"] = mistake.size;
+      list.back()["text"] = data.texts[mistake.example];
+    }
+  }
+  return json;
+}
+
+/// Appends the fields of `more` to `json`.
+inline void add_fields(nlohmann::ordered_json& json, nlohmann::ordered_json const& more) {
+  for (auto const& [key, value] : more.items()) json[key] = value;
+}
+
+/// Writes a JSON document, whole or not at all. Errors: E70x of the disk.
+inline void write_json_file(std::filesystem::path const& path, nlohmann::ordered_json const& json) {
+  write_file_atomically(path, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace hone

@@ -1,0 +1,240 @@
+// What a model makes of a data set: outputs in the order of the data, measures by head, the worst mistakes.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "hone/data/dataset.hpp"
+#include "hone/data/sampler.hpp"
+#include "hone/loss/cross_entropy.hpp"
+#include "hone/loss/weighted_sum.hpp"
+#include "hone/models/outputs.hpp"
+#include "hone/train/metrics.hpp"
+#include "hone/train/trainer.hpp"
+
+namespace hone {
+
+/// How a data set is evaluated. None of it changes a result.
+struct EvaluationOptions {
+  Index batch_size = 256;         ///< at most so many texts at once
+  std::int64_t max_tokens = 16384;  ///< and at most so many tokens: bounds the memory
+  std::function<void(Index done, Index total)> on_progress{};  ///< called after each batch with numbers of texts
+  std::atomic<bool> const* stop = nullptr;  ///< when it becomes true, E630 is thrown after the batch at work
+};
+
+/// The outputs of a model, by head, for every text of a tokenised data set, in the order of the data.
+///
+/// Texts are worked on longest first in batches that the options bound; nothing is padded, dropout is off. For a model with
+/// SentimentAndStars the result converts to `BertClassifierOutput`.
+/// Errors: E408 (batch size), E411 (data not tokenised), E414 to E416 (ids outside the model's tables), E630 (stopped).
+template <class Model>
+Outputs<typename Model::HeadsType> test_set_predictions(Model& model, data::Dataset const& data, EvaluationOptions const& options) {
+  using HeadList = typename Model::HeadsType;
+  if (data.tokens.size() != data.size())
+    throw Error(411, "the data is not tokenised",
+                {.value = std::to_string(data.tokens.size()) + " token sequences", .allowed = std::to_string(data.size())},
+                "set data.tokens = tokenizer.encode_batch(data.texts, ...)");
+  Outputs<HeadList> all;
+  for_each_index<HeadList::count>(
+      [&](auto h) { all.heads[h].values.resize(data.size() * std::size_t(HeadList::template At<h>::width)); });
+  std::size_t const batch_size = options.batch_size > 0 ? std::size_t(options.batch_size) : 0;
+  Index done = 0;
+  for (auto const& rows : data::batches_by_token_budget(data.tokens, batch_size, options.max_tokens)) {
+    if (options.stop && options.stop->load())
+      throw Error(630, "the evaluation was stopped", {.value = std::to_string(done) + " of " + std::to_string(data.size()) + " texts"},
+                  "start it again");
+    RaggedBatch batch;
+    for (std::size_t const row : rows) batch.push_back(data.tokens[row]);
+    Outputs<HeadList> const some = model.predict(batch);
+    for (std::size_t h = 0; h < HeadList::count; ++h) {
+      auto const width = std::size_t(some.heads[h].cols);
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        std::copy_n(some.heads[h].row(Index(i)), width, all.heads[h].values.begin() + std::ptrdiff_t(rows[i] * width));
+    }
+    done += Index(rows.size());
+    if (options.on_progress) options.on_progress(done, Index(data.size()));
+  }
+  return all;
+}
+/// The same with a batch size alone.
+template <class Model>
+Outputs<typename Model::HeadsType> test_set_predictions(Model& model, data::Dataset const& data, Index batch_size = 256) {
+  EvaluationOptions options;
+  options.batch_size = batch_size;
+  return test_set_predictions(model, data, options);
+}
+
+/// Measures of one head. What a head does not have is NaN (or an empty table).
+struct HeadEvaluation {
+  std::string head{};
+  bool classifies = false;
+  std::string loss_name{};
+  double loss = std::nan("");             ///< mean over the texts, not weighted
+  double accuracy = std::nan("");         ///< classifying heads
+  Interval accuracy_interval{0, 1};       ///< 95 %, Wilson
+  double cross_entropy = std::nan("");    ///< classifying heads, whatever they were trained with
+  ConfusionTable confusion{};             ///< classifying heads
+  double mean_absolute_error = std::nan("");  ///< regressing heads
+};
+
+/// What came out of an evaluation: outputs in the order of the data and measures by head.
+template <class HeadList>
+struct Evaluation {
+  Outputs<HeadList> outputs{};
+  std::vector<HeadEvaluation> heads{};
+  Index examples = 0, tokens = 0;
+  double seconds = 0;
+
+  /// The first classifying head's measures, or the first regressing one's; null when there is none.
+  HeadEvaluation const* first(bool classifies) const {
+    for (auto const& head : heads)
+      if (head.classifies == classifies && (classifies || !std::isnan(head.mean_absolute_error))) return &head;
+    return nullptr;
+  }
+  double accuracy() const { return first(true) ? first(true)->accuracy : std::nan(""); }
+  double cross_entropy() const { return first(true) ? first(true)->cross_entropy : std::nan(""); }
+  double mean_absolute_error() const { return first(false) ? first(false)->mean_absolute_error : std::nan(""); }
+};
+
+namespace detail {
+
+template <class H>
+inline constexpr bool classifying_head = requires { requires H::classifies; };
+/// One number an example and labels to compare it with.
+template <class H>
+inline constexpr bool regressing_head = !classifying_head<H> && H::width == 1 && std::is_convertible_v<typename H::Label, double>;
+
+}  // namespace detail
+
+/// Measures of outputs (in the order of the data) by head; losses are computed here in double from the outputs.
+template <class HeadList, class... L>
+std::vector<HeadEvaluation> measure(Outputs<HeadList> const& outputs, typename HeadList::Labels const& labels, WeightedSum<L...> const&) {
+  static_assert(sizeof...(L) == HeadList::count,
+                "[hone-E131] The recipe has not one loss for each head of the model. See docs/errors.md#e131.");
+  std::vector<HeadEvaluation> measures;
+  for_each_index<HeadList::count>([&](auto i) {
+    using H = typename HeadList::template At<i>;
+    using Loss = typename WeightedSum<L...>::template At<i>;
+    auto const& output = outputs.heads[i];
+    auto const& truth = std::get<i>(labels);
+    double const count = static_cast<double>(truth.size());
+    HeadEvaluation head;
+    head.head = std::string(H::name());
+    head.classifies = detail::classifying_head<H>;
+    head.loss_name = Loss::name;
+    double loss = 0, cross_entropy = 0, error = 0;
+    if constexpr (detail::classifying_head<H>) head.confusion = ConfusionTable(H::width);
+    for (std::size_t r = 0; r < truth.size(); ++r) {
+      double const* const row = output.row(Index(r));
+      loss += Loss::template row<double>(row, H::width, truth[r], nullptr);
+      if constexpr (detail::classifying_head<H>) {
+        cross_entropy += CrossEntropy::row<double>(row, H::width, static_cast<std::int32_t>(truth[r]), nullptr);
+        head.confusion.add(Index(truth[r]), output.argmax(Index(r)));
+      } else if constexpr (detail::regressing_head<H>) {
+        error += std::abs(row[0] - static_cast<double>(truth[r]));
+      }
+    }
+    head.loss = loss / count;  // 0 / 0 with no examples: NaN
+    if constexpr (detail::classifying_head<H>) {
+      head.cross_entropy = cross_entropy / count;
+      head.accuracy = head.confusion.accuracy();
+      head.accuracy_interval = wilson_interval(head.confusion.right(), head.confusion.total());
+    } else if constexpr (detail::regressing_head<H>) {
+      head.mean_absolute_error = error / count;
+    }
+    measures.push_back(std::move(head));
+  });
+  return measures;
+}
+
+/// Predictions and measures of a labelled data set. Errors: those of labels_for (before anything is computed) and of
+/// test_set_predictions.
+template <class Model, class... L>
+Evaluation<typename Model::HeadsType> evaluate(Model& model, data::Dataset const& data, WeightedSum<L...> const& losses,
+                                               EvaluationOptions const& options = {}) {
+  using HeadList = typename Model::HeadsType;
+  auto const begin = std::chrono::steady_clock::now();
+  auto const labels = labels_for<HeadList>(data);
+  Evaluation<HeadList> result;
+  result.outputs = test_set_predictions(model, data, options);
+  result.heads = measure(result.outputs, labels, losses);
+  result.examples = Index(data.size());
+  result.tokens = Index(data.tokens.tokens.size());
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return result;
+}
+
+/// A prediction that is wrong, and how wrong.
+struct Mistake {
+  std::size_t example = 0;  ///< position in the data
+  double size = 0;          ///< absolute error, or the probability given to the wrong class
+};
+
+namespace detail {
+
+/// The k largest, the first of equals first; NaN counts as larger than any number.
+inline std::vector<Mistake> largest(std::vector<Mistake> mistakes, std::size_t k) {
+  auto const rank = [](double size) { return std::isnan(size) ? std::numeric_limits<double>::infinity() : size; };
+  std::stable_sort(mistakes.begin(), mistakes.end(), [&](auto const& a, auto const& b) { return rank(a.size) > rank(b.size); });
+  if (mistakes.size() > k) mistakes.resize(k);
+  return mistakes;
+}
+
+}  // namespace detail
+
+/// The k examples with the largest |predicted - truth|, largest first. Shapes: predicted (B, 1), truth (B).
+inline std::vector<Mistake> worst_by_error(HostMatrix const& predicted, std::span<double const> truth, std::size_t k) {
+  std::vector<Mistake> all;
+  for (std::size_t i = 0; i < truth.size(); ++i) all.push_back({i, std::abs(predicted(Index(i), 0) - truth[i])});
+  return detail::largest(std::move(all), k);
+}
+
+/// The k wrongly classified examples whose wrong class got the highest probability. Shapes: scores (B, K), truth (B).
+inline std::vector<Mistake> most_confident_mistakes(HostMatrix const& scores, std::span<double const> truth, std::size_t k) {
+  std::vector<Mistake> wrong;
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    Index const predicted = scores.argmax(Index(i));
+    if (static_cast<double>(predicted) == truth[i]) continue;
+    auto const shares = softmax(std::span<double const>(scores.row(Index(i)), std::size_t(scores.cols)));
+    wrong.push_back({i, shares[std::size_t(predicted)]});
+  }
+  return detail::largest(std::move(wrong), k);
+}
+
+/// The worst mistakes of one head: by error for a regressing head, by confidence for a classifying one, else none.
+struct HeadMistakes {
+  std::string head{};
+  bool classifies = false;
+  std::vector<Mistake> worst{};
+};
+
+/// The k worst mistakes of every head. Throws E401 when a head has no labels.
+template <class HeadList>
+std::vector<HeadMistakes> worst_mistakes(Outputs<HeadList> const& outputs, data::Dataset const& data, std::size_t k) {
+  std::vector<HeadMistakes> all;
+  for_each_index<HeadList::count>([&](auto i) {
+    using H = typename HeadList::template At<i>;
+    auto const& truth = data.label(H::name()).values;
+    HeadMistakes head{std::string(H::name()), detail::classifying_head<H>, {}};
+    if constexpr (detail::classifying_head<H>)
+      head.worst = most_confident_mistakes(outputs.heads[i], truth, k);
+    else if constexpr (detail::regressing_head<H>)
+      head.worst = worst_by_error(outputs.heads[i], truth, k);
+    all.push_back(std::move(head));
+  });
+  return all;
+}
+
+}  // namespace hone
