@@ -30,7 +30,7 @@ hone::Tokenizer blind(bool lowercase) {
 }
 
 std::string verdict(hone::Tokenizer const& tokenizer, char32_t c) {
-  auto const e = tokenizer.encode_with_offsets("a" + utf8(c) + "b");
+  auto const e = tokenizer.encode_with_offsets(std::string("a") + utf8(c) + "b");
   auto const size = static_cast<std::int64_t>(utf8(c).size());
   if (e.ids.size() == 5) return e.offsets[2] == hone::TokenOffset{1, 1 + size} ? "alone" : "?";
   if (e.ids.size() == 4) return "space";
@@ -38,7 +38,7 @@ std::string verdict(hone::Tokenizer const& tokenizer, char32_t c) {
   // Removed or kept inside the word: the vocabulary "ab" knows the word exactly when nothing is between.
   hone::detail::NormalizedText text;
   hone::detail::NormalizerScratch scratch;
-  hone::detail::normalize("a" + utf8(c) + "b", 0, {}, text, scratch);
+  hone::detail::normalize(std::string("a") + utf8(c) + "b", 0, {}, text, scratch);
   return text.chars.size() == 2 ? "removed" : "word";
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("the class of every code point") {
   for (std::string wanted; lines >> std::hex >> first >> last >> wanted;) {
     for (char32_t c = first; c <= last; ++c, ++checked) {
       std::string const got = verdict(tokenizer, c);
-      bool const is_joined = two.encode("a" + utf8(c) + "b") == std::vector<std::int32_t>{1, 3, 2};
+      bool const is_joined = two.encode(std::string("a") + utf8(c) + "b") == std::vector<std::int32_t>{1, 3, 2};
       if (got == wanted && is_joined == (wanted == "removed")) continue;
       if (++wrong <= 10) UNSCOPED_INFO("U+" << std::hex << static_cast<std::uint32_t>(c) << " is " << got << ", not " << wanted);
     }

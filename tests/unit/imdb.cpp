@@ -152,7 +152,7 @@ TEST_CASE("text that is not UTF-8 is mended as Unicode recommends") {
     std::size_t found = 0;
     for (std::size_t i = text.find("\xEF\xBF\xBD"); i != text.npos; i = text.find("\xEF\xBF\xBD", i + 3)) ++found;
     CHECK(places == found);
-    for (std::size_t i = 0; (i = text.find("\xEF\xBF\xBD")) != text.npos;) text.replace(i, 3, "?");
+    for (std::size_t i = 0; (i = text.find("\xEF\xBF\xBD")) != text.npos;) text.replace(i, 3, 1, '?');
     return text;
   };
   std::string const good =

@@ -107,7 +107,10 @@ inline std::string plain_name(std::string_view name) {
   while (!name.empty()) {
     std::size_t const slash = std::min(name.find('/'), name.size());
     std::string_view const part = name.substr(0, slash);
-    if (!part.empty() && part != ".") plain += (plain.empty() ? "" : "/") + std::string(part);
+    if (!part.empty() && part != ".") {
+      if (!plain.empty()) plain += '/';
+      plain += part;
+    }
     name.remove_prefix(std::min(slash + 1, name.size()));
   }
   return plain;
