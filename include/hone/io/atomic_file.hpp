@@ -177,7 +177,7 @@ class BasicAtomicFile {
   }
 
   std::string temporary_prefix() const {
-    return "." + path_.filename().string().substr(0, 128) + ".tmp-";  // names end at 255 bytes
+    return std::string(1, '.') + path_.filename().string().substr(0, 128) + ".tmp-";  // names end at 255 bytes
   }
 
   void create_temporary() {
