@@ -16,7 +16,8 @@ from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizer
 
 
 def bert(clean=False, chinese=False, accents=False, lower=False):
-    return normalizers.BertNormalizer(clean_text=clean, handle_chinese_chars=chinese, strip_accents=accents, lowercase=lower).normalize_str
+    return normalizers.BertNormalizer(clean_text=clean, handle_chinese_chars=chinese, strip_accents=accents,
+                                      lowercase=lower).normalize_str
 
 
 clean, chinese, strip, lower = bert(clean=True), bert(chinese=True), bert(accents=True), bert(lower=True)
@@ -30,12 +31,14 @@ greedy = Tokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]"))
 greedy.add_tokens([AddedToken("<t>", rstrip=True, normalized=False)])
 
 code_points = [c for c in range(0x110000) if not 0xd800 <= c < 0xe000]
-sets = {name: [] for name in ("removed", "white_space", "punctuation", "chinese", "nonspacing_mark", "decomposed", "combining", "word")}
+sets = {name: [] for name in ("removed", "white_space", "punctuation", "chinese", "nonspacing_mark", "decomposed", "combining",
+                              "word")}
 lowered = {}
 for c in code_points:
     s = chr(c)
     split = len(pieces("a" + s + "b"))
-    swapped = nfd("a" + s + "\u0334")[-1] != "\u0334" or nfd("a\u0345" + s)[-1] == "\u0345"   # classes 1 and 240, the extremes
+    # U+0334 and U+0345 have the lowest and the highest combining class: one of them changes places with any other.
+    swapped = nfd("a" + s + "\u0334")[-1] != "\u0334" or nfd("a\u0345" + s)[-1] == "\u0345"
     verdicts = {
         "removed": clean("a" + s + "b") == "ab",
         "white_space": split == 2,
@@ -44,7 +47,7 @@ for c in code_points:
         "nonspacing_mark": nfd(s) == s and strip("a" + s) == "a",
         "decomposed": nfd(s) != s and not 0xac00 <= c < 0xd7a4,
         "combining": nfd(s) == s and swapped,
-        "word": len(alone.encode(s + "<t>", add_special_tokens=False).ids) == 1 and alone.encode(s + "<t>", add_special_tokens=False).ids[0] == 0,
+        "word": alone.encode(s + "<t>", add_special_tokens=False).ids == [0],
     }
     for name, verdict in verdicts.items():
         if verdict:
@@ -109,8 +112,8 @@ comments = {
     "word": "word characters, for added tokens that are single words",
 }
 with open(sys.argv[1], "w", encoding="ascii") as out:
-    out.write(f"""// Made by scripts/make_unicode_tables.py from the verdicts of Hugging Face tokenizers {tokenizers.__version__} on every code point.
-// Do not edit. All ranges include both ends.
+    out.write(f"""// Made by scripts/make_unicode_tables.py from the verdicts of Hugging Face tokenizers {tokenizers.__version__} on every
+// code point. Do not edit. All ranges include both ends.
 #pragma once
 
 #include <cstdint>

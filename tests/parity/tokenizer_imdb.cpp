@@ -39,7 +39,8 @@ TEST_CASE("every checksum over all reviews") {
   std::map<std::string, hone::Tokenizer> tokenizers;
   for (auto const& item : expected.items()) {
     std::string const vocabulary = item.key().substr(0, item.key().find(':'));
-    if (!tokenizers.count(vocabulary)) tokenizers.emplace(vocabulary, hone::Tokenizer::from_folder(data / "vocab" / vocabulary));
+    if (!tokenizers.count(vocabulary))
+      tokenizers.emplace(vocabulary, hone::Tokenizer::from_folder(data / "vocab" / vocabulary));
   }
   hone::ThreadPool pool;
   std::set<std::string> checked;

@@ -1,4 +1,5 @@
-// The reviews of an aclImdb archive, for tests that need all of them; read through libarchive, not through hone's own reader.
+// The reviews of an aclImdb archive, for tests that need all of them; read through libarchive, not through hone's own
+// reader.
 #pragma once
 
 #include <archive.h>

@@ -18,8 +18,8 @@ TEST_CASE("known digests") {
 TEST_CASE("padding at every length around a block does not depend on how the bytes arrive") {
   std::string text;
   for (int i = 0; i < 300; ++i) text += static_cast<char>('a' + i % 26);
-  for (std::size_t size : {std::size_t{55}, std::size_t{56}, std::size_t{63}, std::size_t{64}, std::size_t{65}, std::size_t{119},
-                           std::size_t{120}, std::size_t{128}, std::size_t{300}}) {
+  for (std::size_t size : {std::size_t{55}, std::size_t{56}, std::size_t{63}, std::size_t{64}, std::size_t{65},
+                           std::size_t{119}, std::size_t{120}, std::size_t{128}, std::size_t{300}}) {
     std::string const whole = hone::sha256(text.substr(0, size));
     for (std::size_t step : {std::size_t{1}, std::size_t{7}, std::size_t{64}, std::size_t{100}}) {
       hone::Sha256 sum;

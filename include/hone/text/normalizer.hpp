@@ -1,10 +1,12 @@
 #pragma once
 
+#include "hone/text/tokenizer_options.hpp"
 #include "hone/text/unicode.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -27,6 +29,13 @@ struct NormalizerSettings {
   bool handle_chinese_chars = true;
   bool strip_accents = false;
   bool lowercase = false;
+
+  NormalizerSettings() = default;
+  explicit NormalizerSettings(TokenizerOptions const& options)
+      : clean_text(options.clean_text),
+        handle_chinese_chars(options.handle_chinese_chars),
+        strip_accents(options.strip_accents.value_or(options.lowercase)),
+        lowercase(options.lowercase) {}
 };
 
 /// Normalised code points, each with the bytes of the original text that it stands for.
@@ -69,8 +78,10 @@ inline void strip_accents(NormalizedText& text, NormalizerScratch& scratch) {
   std::size_t pending = 0;  // where the current run of combining characters starts
   auto const sort_pending = [&] {
     if (out.size() - pending > 1) {
-      std::stable_sort(out.begin() + static_cast<std::ptrdiff_t>(pending), out.end(),
-                       [](DecomposedChar const& a, DecomposedChar const& b) { return a.combining_class < b.combining_class; });
+      auto const lower_class = [](DecomposedChar const& a, DecomposedChar const& b) {
+        return a.combining_class < b.combining_class;
+      };
+      std::stable_sort(out.begin() + static_cast<std::ptrdiff_t>(pending), out.end(), lower_class);
     }
   };
   auto const put = [&](char32_t c, bool inserted) {
@@ -143,6 +154,16 @@ inline void normalize(std::string_view text, std::int64_t base, NormalizerSettin
       if ((table[c] & char_lowered) != 0) c = lower_case(c);
     }
   }
+}
+
+/// The normal form of `text` (well-formed UTF-8), as UTF-8.
+inline std::string normal_form(std::string_view text, NormalizerSettings const& settings) {
+  NormalizerScratch scratch;
+  NormalizedText form;
+  normalize(text, 0, settings, form, scratch);
+  std::string out;
+  for (char32_t const c : form.chars) append_utf8(out, c);
+  return out;
 }
 
 }  // namespace detail

@@ -32,8 +32,8 @@ struct EncoderScratch {
   NormalizerScratch normalizer{};
   NormalizedText normalized{};
   std::vector<TextPiece> pieces{}, normalized_pieces{};
-  std::string word{};                    // UTF-8 of the word at hand
-  std::vector<TokenOffset> byte_spans{}; // per byte of `word`: the span of its character
+  std::string word{};                     // UTF-8 of the word at hand
+  std::vector<TokenOffset> byte_spans{};  // per byte of `word`: the span of its character
   std::vector<std::size_t> ends{};
 };
 
@@ -46,34 +46,27 @@ class TextEncoder {
  public:
   TextEncoder() = default;
 
-  TextEncoder(TokenizerOptions const& options, std::vector<AddedToken> const& added)
-      : settings_{options.clean_text, options.handle_chinese_chars, options.strip_accents.value_or(options.lowercase),
-                  options.lowercase} {
+  TextEncoder(TokenizerOptions const& options, std::vector<AddedToken> const& added) : settings_(options) {
     CharacterTable const& table = character_table();
     for (std::size_t byte = 0; byte < 256; ++byte) {
       identity_[byte] = static_cast<unsigned char>(byte);
       fold_[byte] = static_cast<unsigned char>(settings_.lowercase && byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
       std::uint16_t const bits = table[static_cast<char32_t>(byte)];
       bool const is_dropped = settings_.clean_text && (bits & char_removed) != 0;
-      kinds_[byte] = byte >= 128 || is_dropped           ? Kind::other
-                     : (bits & char_white_space) != 0    ? Kind::blank
-                     : (bits & char_punctuation) != 0    ? Kind::punctuation
-                                                         : Kind::word;
+      kinds_[byte] = byte >= 128 || is_dropped        ? Kind::other
+                     : (bits & char_white_space) != 0 ? Kind::blank
+                     : (bits & char_punctuation) != 0 ? Kind::punctuation
+                                                      : Kind::word;
     }
     std::vector<std::pair<std::string, AddedToken>> plain, normalized;
-    NormalizerScratch scratch;
-    NormalizedText form;
     for (bool const special : {true, false}) {
       for (AddedToken const& token : added) {
         if (token.special != special) continue;
-        if (!token.normalized) {
+        if (token.normalized) {
+          normalized.emplace_back(normal_form(token.content, settings_), token);
+        } else {
           plain.emplace_back(token.content, token);
-          continue;
         }
-        normalize(token.content, 0, settings_, form, scratch);
-        std::string pattern;
-        for (char32_t const c : form.chars) append_utf8(pattern, c);
-        normalized.emplace_back(std::move(pattern), token);
       }
     }
     plain_ = AddedTokenMatcher(std::move(plain));
@@ -83,7 +76,8 @@ class TextEncoder {
   /// Appends the tokens of `text` (well-formed UTF-8), at most `allowed` of them if that is not negative.
   void encode(WordPiece const& wordpiece, std::string_view text, std::int64_t allowed, std::vector<std::int32_t>& ids,
               std::vector<TokenOffset>* offsets, EncoderScratch& scratch) const {
-    Output out{wordpiece, ids, offsets, scratch, ids.size(), allowed < 0 ? text.max_size() : static_cast<std::size_t>(allowed)};
+    std::size_t const most = allowed < 0 ? text.max_size() : static_cast<std::size_t>(allowed);
+    Output out{wordpiece, ids, offsets, scratch, ids.size(), most};
     if (plain_.next_candidate(text, 0) == text.size()) {
       between(text, 0, out);
     } else {
@@ -137,7 +131,8 @@ class TextEncoder {
           ascii_word(text.substr(i, 1), base + static_cast<std::int64_t>(i), out);
           ++i;
           continue;
-        default: break;
+        default:
+          break;
       }
       std::size_t end = i;
       while (end < text.size() && kind(end) == Kind::word) ++end;

@@ -71,10 +71,14 @@ inline void write_text_file(std::filesystem::path const& path, std::string_view 
     ::unlink(temporary.c_str());
     std::string const why = std::string(doing) + " failed: " + std::error_code(code, std::generic_category()).message();
     if (code == ENOSPC || code == EDQUOT) {
-      return {701, "the disk is full while saving the tokenizer", {.file = path.string()},
+      return {701,
+              "the disk is full while saving the tokenizer",
+              {.file = path.string()},
               "make room or choose another folder; a file that was there before is unchanged"};
     }
-    return {313, "cannot save the tokenizer: " + why, {.file = path.string()},
+    return {313,
+            "cannot save the tokenizer: " + why,
+            {.file = path.string()},
             "check that the folder exists and may be written to; a file that was there before is unchanged"};
   };
   TextFileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));

@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -64,8 +65,8 @@ inline std::vector<TokenOffset> to_code_points(std::string_view text, std::span<
 /// classes of characters are those of Hugging Face (docs/tokenizer.md says where these differ from Google's original).
 class Tokenizer {
  public:
-  /// The tokenizer of a model folder: `tokenizer.json`; without one `vocab.txt`, with `tokenizer_config.json` if there is one
-  /// (do_lower_case, strip_accents, tokenize_chinese_chars, names of special tokens). Errors: E302 to E309.
+  /// The tokenizer of a model folder: `tokenizer.json`; without one `vocab.txt`, with `tokenizer_config.json` if there is
+  /// one (do_lower_case, strip_accents, tokenize_chinese_chars, names of special tokens). Errors: E302 to E309.
   static Tokenizer from_folder(std::filesystem::path const& model_folder) {
     return Tokenizer(detail::tokenizer_parts_from_folder(model_folder));
   }
@@ -120,7 +121,8 @@ class Tokenizer {
     detail::EncodedBody a = body(first, -1, scratch), b = body(second, -1, scratch);
     std::int64_t const allowed = length_for_text(max_length, pair_inserted_);
     if (allowed >= 0) {
-      auto const [keep_a, keep_b] = longest_first(static_cast<std::int64_t>(a.ids.size()), static_cast<std::int64_t>(b.ids.size()), allowed);
+      auto const [keep_a, keep_b] =
+          longest_first(static_cast<std::int64_t>(a.ids.size()), static_cast<std::int64_t>(b.ids.size()), allowed);
       a.truncate(keep_a);
       b.truncate(keep_b);
     }
@@ -186,8 +188,10 @@ class Tokenizer {
     bool is_first = true;
     for (std::int32_t const id : ids) {
       std::string const& content = token(id);
-      if (skip_special_tokens && is_special(id)) continue;
-      detail::append_decoded(out, content, is_first, parts_.decoder_prefix, parts_.options.cleanup);
+      auto const form = decoded_.find(id);
+      if (skip_special_tokens && (form == decoded_.end() ? is_special(id) : is_special_content(form->second))) continue;
+      std::string const& shown = form == decoded_.end() ? content : form->second;
+      detail::append_decoded(out, shown, is_first, parts_.decoder_prefix, parts_.options.cleanup);
       is_first = false;
     }
     return out;
@@ -196,8 +200,10 @@ class Tokenizer {
   /// The token of an id. Errors: E310.
   std::string const& token(std::int32_t id) const {
     if (id < 0 || id >= vocabulary_size()) {
-      throw Error(310, "there is no token with this id", {.file = parts_.file, .value = std::to_string(id), .allowed = "0 to " + std::to_string(vocabulary_size() - 1)},
-                  "check that the ids come from this tokenizer");
+      throw Error(
+          310, "there is no token with this id",
+          {.file = parts_.file, .value = std::to_string(id), .allowed = "0 to " + std::to_string(vocabulary_size() - 1)},
+          "check that the ids come from this tokenizer");
     }
     return parts_.tokens[static_cast<std::size_t>(id)];
   }
@@ -221,7 +227,9 @@ class Tokenizer {
   std::int32_t mask_id() const { return mask_; }  ///< -1 when the vocabulary has none
 
   /// True for ids that `decode(ids, true)` leaves out.
-  bool is_special(std::int32_t id) const { return id >= 0 && id < vocabulary_size() && is_special_[static_cast<std::size_t>(id)]; }
+  bool is_special(std::int32_t id) const {
+    return id >= 0 && id < vocabulary_size() && is_special_[static_cast<std::size_t>(id)];
+  }
 
   /// What the files asked for and this tokenizer does otherwise, one sentence each.
   std::vector<std::string> const& notes() const { return parts_.notes; }
@@ -229,9 +237,9 @@ class Tokenizer {
   TokenizerOptions const& options() const { return parts_.options; }
   std::vector<AddedToken> const& added_tokens() const { return parts_.added; }
 
-  /// Writes `tokenizer.json`, `tokenizer_config.json` and `vocab.txt`, as `transformers` and `tokenizers` read them. There is no
-  /// vocab.txt where a token cannot be a line of one (it ends in white space or holds a line break).
-  /// Errors: E313 not writable, E701 disk full; each file is replaced as a whole or not at all.
+  /// Writes `tokenizer.json`, `tokenizer_config.json` and `vocab.txt`, as `transformers` and `tokenizers` read them. There
+  /// is no vocab.txt where a token cannot be a line of one (it ends in white space or holds a line break). Errors: E313 not
+  /// writable, E701 disk full; each file is replaced as a whole or not at all.
   void save(std::filesystem::path const& folder) const {
     detail::write_text_file(folder / "tokenizer.json", detail::tokenizer_json_text(parts_));
     detail::write_text_file(folder / "tokenizer_config.json", detail::tokenizer_config_text(parts_));
@@ -243,8 +251,8 @@ class Tokenizer {
     std::span<std::string const> const tokens(parts_.tokens);
     TokenizerOptions const& options = parts_.options;
     auto const known = [&](std::string const& token) { return id(token).value_or(-1); };
-    wordpiece_ = WordPiece(tokens.first(parts_.vocabulary_size), options.continuing_subword_prefix,
-                           options.unk_token, options.max_input_chars_per_word);
+    wordpiece_ = WordPiece(tokens.first(parts_.vocabulary_size), options.continuing_subword_prefix, options.unk_token,
+                           options.max_input_chars_per_word);
     unk_ = wordpiece_.unknown();
     cls_ = known(options.cls_token);
     sep_ = known(options.sep_token);
@@ -253,10 +261,16 @@ class Tokenizer {
     is_special_.assign(tokens.size(), false);
     for (AddedToken const& added : parts_.added) {
       if (added.special) is_special_[static_cast<std::size_t>(added.id)] = true;
+      if (added.normalized) decoded_[added.id] = detail::normal_form(added.content, detail::NormalizerSettings(options));
     }
     encoder_ = detail::TextEncoder(options, parts_.added);
     single_inserted_ = inserted(parts_.single);
     pair_inserted_ = inserted(parts_.pair);
+  }
+
+  bool is_special_content(std::string const& content) const {
+    return std::any_of(parts_.added.begin(), parts_.added.end(),
+                       [&](AddedToken const& added) { return added.special && added.content == content; });
   }
 
   static std::int64_t inserted(std::vector<detail::TemplatePiece> const& pieces) {
@@ -269,7 +283,8 @@ class Tokenizer {
     if (auto const at = find_invalid_utf8(text)) {
       static constexpr char digits[] = "0123456789abcdef";
       auto const byte = static_cast<unsigned char>(text[*at]);
-      throw Error(301, which + "not UTF-8", {.offset = static_cast<std::int64_t>(*at), .value = {'0', 'x', digits[byte >> 4], digits[byte & 15]}},
+      throw Error(301, which + "not UTF-8",
+                  {.offset = static_cast<std::int64_t>(*at), .value = {'0', 'x', digits[byte >> 4], digits[byte & 15]}},
                   "convert the text to UTF-8 first, for example with iconv");
     }
   }
@@ -279,16 +294,19 @@ class Tokenizer {
     if (max_length == 0) return -1;
     if (max_length < special) {
       throw Error(311, "max_length leaves no room for the special tokens",
-                  {.value = std::to_string(max_length), .allowed = "0 (not cut) or at least " + std::to_string(special)}, "give a larger max_length");
+                  {.value = std::to_string(max_length), .allowed = "0 (not cut) or at least " + std::to_string(special)},
+                  "give a larger max_length");
     }
     return max_length - special;
   }
 
-  void append(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& ids, detail::EncoderScratch& scratch) const {
+  void append(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& ids,
+              detail::EncoderScratch& scratch) const {
     std::int64_t const allowed = length_for_text(max_length, single_inserted_);
     for (auto const& piece : parts_.single) {
       ids.insert(ids.end(), piece.ids.begin(), piece.ids.end());
-      if (piece.kind == detail::TemplatePiece::Kind::first_text) encoder_.encode(wordpiece_, text, allowed, ids, nullptr, scratch);
+      if (piece.kind == detail::TemplatePiece::Kind::first_text)
+        encoder_.encode(wordpiece_, text, allowed, ids, nullptr, scratch);
     }
   }
 
@@ -298,7 +316,8 @@ class Tokenizer {
     return out;
   }
 
-  static Encoding assembled(std::vector<detail::TemplatePiece> const& pieces, detail::EncodedBody const& first, detail::EncodedBody const& second) {
+  static Encoding assembled(std::vector<detail::TemplatePiece> const& pieces, detail::EncodedBody const& first,
+                            detail::EncodedBody const& second) {
     Encoding out;
     for (auto const& piece : pieces) {
       if (piece.kind == detail::TemplatePiece::Kind::inserted) {
@@ -318,6 +337,7 @@ class Tokenizer {
   WordPiece wordpiece_;
   detail::TextEncoder encoder_;
   std::vector<bool> is_special_;
+  std::unordered_map<std::int32_t, std::string> decoded_;  ///< normalised added tokens decode to their normal form
   std::int64_t single_inserted_ = 0, pair_inserted_ = 0;
   std::int32_t cls_ = -1, sep_ = -1, unk_ = -1, pad_ = -1, mask_ = -1;
 };

@@ -15,8 +15,8 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <string_view>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -58,7 +58,8 @@ inline TokenizerParts tokenizer_parts_from_folder(std::filesystem::path const& f
   }
   TokenizerOptions options;
   options.lowercase = true;
-  if (has_config) options = options_from_config(parse_tokenizer_json(read_text_file(config), config.string()), config.string());
+  if (has_config)
+    options = options_from_config(parse_tokenizer_json(read_text_file(config), config.string()), config.string());
   if (!has_json) {
     TokenizerParts parts = tokenizer_parts_from_vocab(vocab, std::move(options));
     if (!has_config) {
@@ -69,7 +70,8 @@ inline TokenizerParts tokenizer_parts_from_folder(std::filesystem::path const& f
   TokenizerParts parts = tokenizer_parts_from_json(json);
   if (has_config) {
     if (options.lowercase != parts.options.lowercase) {
-      parts.notes.push_back(std::string("tokenizer_config.json says do_lower_case ") + (options.lowercase ? "true" : "false") +
+      parts.notes.push_back(std::string("tokenizer_config.json says do_lower_case ") +
+                            (options.lowercase ? "true" : "false") +
                             ", tokenizer.json says otherwise: tokenizer.json counts");
     }
     parts.options.cls_token = options.cls_token;
@@ -90,14 +92,16 @@ inline std::string tokenizer_json_text(TokenizerParts const& parts) {
   std::string out = "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[";
   for (std::size_t i = 0; i < parts.added.size(); ++i) {
     AddedToken const& token = parts.added[i];
-    out += (i > 0 ? ",\n" : "\n") + std::string("{\"id\":") + std::to_string(token.id) + ",\"content\":" + quoted(token.content) +
-           ",\"single_word\":" + truth(token.single_word) + ",\"lstrip\":" + truth(token.lstrip) + ",\"rstrip\":" + truth(token.rstrip) +
+    out += (i > 0 ? ",\n" : "\n") + std::string("{\"id\":") + std::to_string(token.id) +
+           ",\"content\":" + quoted(token.content) + ",\"single_word\":" + truth(token.single_word) +
+           ",\"lstrip\":" + truth(token.lstrip) + ",\"rstrip\":" + truth(token.rstrip) +
            ",\"normalized\":" + truth(token.normalized) + ",\"special\":" + truth(token.special) + "}";
   }
   out += "],\n\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":" + truth(options.clean_text) +
          ",\"handle_chinese_chars\":" + truth(options.handle_chinese_chars) +
          ",\"strip_accents\":" + (options.strip_accents ? truth(*options.strip_accents) : "null") +
-         ",\"lowercase\":" + truth(options.lowercase) + "},\n\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\n\"post_processor\":";
+         ",\"lowercase\":" + truth(options.lowercase) +
+         "},\n\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\n\"post_processor\":";
   if (parts.pair.empty()) {
     out += "null";
   } else {
@@ -122,7 +126,9 @@ inline std::string tokenizer_json_text(TokenizerParts const& parts) {
     out += ",\"special_tokens\":" + special.dump() + "}";
   }
   out += ",\n\"decoder\":";
-  out += parts.decoder_prefix ? "{\"type\":\"WordPiece\",\"prefix\":" + quoted(*parts.decoder_prefix) + ",\"cleanup\":" + truth(options.cleanup) + "}" : "null";
+  out += parts.decoder_prefix ? "{\"type\":\"WordPiece\",\"prefix\":" + quoted(*parts.decoder_prefix) +
+                                    ",\"cleanup\":" + truth(options.cleanup) + "}"
+                              : "null";
   out += ",\n\"model\":{\"type\":\"WordPiece\",\"unk_token\":" + quoted(options.unk_token) +
          ",\"continuing_subword_prefix\":" + quoted(options.continuing_subword_prefix) +
          ",\"max_input_chars_per_word\":" + std::to_string(options.max_input_chars_per_word) + ",\"vocab\":{";
@@ -142,7 +148,8 @@ inline std::string tokenizer_config_text(TokenizerParts const& parts) {
   nlohmann::ordered_json config;
   config["tokenizer_class"] = "BertTokenizer";
   config["do_lower_case"] = options.lowercase;
-  config["strip_accents"] = options.strip_accents ? nlohmann::ordered_json(*options.strip_accents) : nlohmann::ordered_json(nullptr);
+  config["strip_accents"] =
+      options.strip_accents ? nlohmann::ordered_json(*options.strip_accents) : nlohmann::ordered_json(nullptr);
   config["tokenize_chinese_chars"] = options.handle_chinese_chars;
   config["clean_text"] = options.clean_text;
   config["unk_token"] = options.unk_token;

@@ -39,7 +39,8 @@ inline Json parse_tokenizer_json(std::string const& text, std::string const& fil
       in_string = true;
     } else if (c == '[' || c == '{') {
       if (++depth > deepest) {
-        throw Error(304, "the JSON is nested too deep", {.file = file, .offset = static_cast<std::int64_t>(i), .allowed = std::to_string(deepest) + " levels"},
+        throw Error(304, "the JSON is nested too deep",
+                    {.file = file, .offset = static_cast<std::int64_t>(i), .allowed = std::to_string(deepest) + " levels"},
                     "get the file again: this is no tokenizer file");
       }
     } else if (c == ']' || c == '}') {
@@ -55,7 +56,8 @@ inline Json parse_tokenizer_json(std::string const& text, std::string const& fil
     for (char& c : what) {
       if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
     }
-    throw Error(304, "this is not JSON: " + what, {.file = file, .offset = error.byte > 0 ? static_cast<std::int64_t>(error.byte) - 1 : 0},
+    throw Error(304, "this is not JSON: " + what,
+                {.file = file, .offset = error.byte > 0 ? static_cast<std::int64_t>(error.byte) - 1 : 0},
                 "get the file again: it may be damaged or cut short");
   }
 }
@@ -63,7 +65,8 @@ inline Json parse_tokenizer_json(std::string const& text, std::string const& fil
 /// Fields of a JSON object with errors that name the place, "model.vocab". E306: missing or of another type.
 class JsonFields {
  public:
-  JsonFields(Json const& object, std::string name, std::string const& file) : object_(object), name_(std::move(name)), file_(file) {
+  JsonFields(Json const& object, std::string name, std::string const& file)
+      : object_(object), name_(std::move(name)), file_(file) {
     if (!object.is_object()) fail("is not an object", object);
   }
 
@@ -84,8 +87,8 @@ class JsonFields {
 
   std::int64_t integer(char const* key) const {
     Json const& value = at(key);
-    bool const fits = value.is_number_integer() &&
-                      (!value.is_number_unsigned() || value.get<std::uint64_t>() <= std::numeric_limits<std::uint32_t>::max());
+    bool const fits = value.is_number_integer() && (!value.is_number_unsigned() ||
+                                                    value.get<std::uint64_t>() <= std::numeric_limits<std::uint32_t>::max());
     return typed<std::int64_t>(key, fits, "an integer of 32 bits");
   }
 
@@ -105,15 +108,18 @@ class JsonFields {
     return at(key).get<T>();
   }
   [[noreturn]] void wrong(char const* key, std::string const& wanted) const {
-    throw Error(306, "a field of this tokenizer file has the wrong type", {.file = file_, .value = path(key) + ": " + shown(at(key)), .allowed = wanted},
+    throw Error(306, "a field of this tokenizer file has the wrong type",
+                {.file = file_, .value = path(key) + ": " + shown(at(key)), .allowed = wanted},
                 "get the file again, or make it with a current version of tokenizers");
   }
   [[noreturn]] void fail(char const* what, Json const& value) const {
-    throw Error(306, (name_.empty() ? std::string("the whole file") : name_) + " " + what, {.file = file_, .value = shown(value), .allowed = "an object"},
+    throw Error(306, (name_.empty() ? std::string("the whole file") : name_) + " " + what,
+                {.file = file_, .value = shown(value), .allowed = "an object"},
                 "get the file again, or make it with a current version of tokenizers");
   }
   static std::string shown(Json const& value) {
-    std::string text = value.is_structured() ? std::string(value.type_name()) : value.dump(-1, ' ', true, Json::error_handler_t::replace);
+    std::string text =
+        value.is_structured() ? std::string(value.type_name()) : value.dump(-1, ' ', true, Json::error_handler_t::replace);
     return text.size() > 60 ? text.substr(0, 60) + "..." : text;
   }
 
@@ -123,9 +129,10 @@ class JsonFields {
 };
 
 /// E305: a part of the tokenizer is of a kind that BERT's tokenizer does not have.
-[[noreturn]] inline void refuse_kind(std::string const& part, std::string const& found, std::string const& allowed, std::string const& file) {
-  throw Error(305, "this is not a BERT tokenizer: its " + part + " is of another kind", {.file = file, .value = found, .allowed = allowed},
-              "use a model with a BERT WordPiece tokenizer");
+[[noreturn]] inline void refuse_kind(std::string const& part, std::string const& found, std::string const& allowed,
+                                     std::string const& file) {
+  throw Error(305, "this is not a BERT tokenizer: its " + part + " is of another kind",
+              {.file = file, .value = found, .allowed = allowed}, "use a model with a BERT WordPiece tokenizer");
 }
 
 /// model.vocab as a list. E307: ids that are not exactly 0 to V - 1, each once.
@@ -135,7 +142,9 @@ inline std::vector<std::string> json_vocabulary(JsonFields const& model, std::st
   std::vector<std::string> tokens(size);
   std::vector<bool> is_taken(size, false);
   auto const fail = [&](std::string const& what, std::string const& value) -> Error {
-    return {307, what, {.file = file, .value = value, .allowed = "each of 0 to " + std::to_string(size == 0 ? 0 : size - 1) + " once"},
+    return {307,
+            what,
+            {.file = file, .value = value, .allowed = "each of 0 to " + std::to_string(size == 0 ? 0 : size - 1) + " once"},
             "get the file again: every row of the embedding must belong to one token"};
   };
   for (auto const& item : vocab.json().items()) {
@@ -152,7 +161,8 @@ inline std::vector<std::string> json_vocabulary(JsonFields const& model, std::st
 }
 
 /// The elements of a TemplateProcessing.
-inline std::vector<TemplatePiece> json_template(JsonFields const& processor, char const* which, std::size_t id_count, std::string const& file) {
+inline std::vector<TemplatePiece> json_template(JsonFields const& processor, char const* which, std::size_t id_count,
+                                                std::string const& file) {
   using Kind = TemplatePiece::Kind;
   std::vector<TemplatePiece> pieces;
   bool has_first = false, has_second = false;
@@ -165,7 +175,8 @@ inline std::vector<TemplatePiece> json_template(JsonFields const& processor, cha
       bool& is_there = name == "A" ? has_first : has_second;
       if (is_there) refuse_kind(processor.path(which), name + " twice", "each text once", file);
       is_there = true;
-      pieces.push_back({name == "A" ? Kind::first_text : Kind::second_text, {}, static_cast<std::int32_t>(sequence.integer("type_id"))});
+      pieces.push_back(
+          {name == "A" ? Kind::first_text : Kind::second_text, {}, static_cast<std::int32_t>(sequence.integer("type_id"))});
       continue;
     }
     JsonFields const special = piece.object("SpecialToken");
@@ -174,8 +185,10 @@ inline std::vector<TemplatePiece> json_template(JsonFields const& processor, cha
     TemplatePiece inserted{Kind::inserted, {}, static_cast<std::int32_t>(special.integer("type_id"))};
     for (Json const& id : token.array("ids")) {
       if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= id_count) {
-        throw Error(307, "the template inserts an id that is not in the vocabulary",
-                    {.file = file, .value = token.path("ids") + ": " + id.dump(), .allowed = "0 to " + std::to_string(id_count - 1)}, "get the file again");
+        throw Error(
+            307, "the template inserts an id that is not in the vocabulary",
+            {.file = file, .value = token.path("ids") + ": " + id.dump(), .allowed = "0 to " + std::to_string(id_count - 1)},
+            "get the file again");
       }
       inserted.ids.push_back(id.get<std::int32_t>());
     }
@@ -235,10 +248,11 @@ inline void read_added_tokens(Json const& root, TokenizerParts& parts) {
     added.id = known->second;
     if (is_new) parts.tokens.push_back(added.content);
     if (wanted != added.id) {
-      parts.notes.push_back("the added token " + added.content + " has id " + std::to_string(added.id) + ", not " + std::to_string(wanted) +
-                            " as its entry says: the vocabulary counts");
+      parts.notes.push_back("the added token " + added.content + " has id " + std::to_string(added.id) + ", not " +
+                            std::to_string(wanted) + " as its entry says: the vocabulary counts");
     }
-    auto const same = std::find_if(parts.added.begin(), parts.added.end(), [&](AddedToken const& a) { return a.id == added.id; });
+    auto const same =
+        std::find_if(parts.added.begin(), parts.added.end(), [&](AddedToken const& a) { return a.id == added.id; });
     if (same == parts.added.end()) {
       parts.added.push_back(std::move(added));
     } else {
@@ -255,7 +269,8 @@ inline TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& pat
   std::string const& file = parts.file;
   Json const root = parse_tokenizer_json(read_text_file(path), file);
   JsonFields const fields(root, "", file);
-  if (fields.has("version") && fields.string("version") != "1.0") refuse_kind("version", fields.string("version"), "1.0", file);
+  if (fields.has("version") && fields.string("version") != "1.0")
+    refuse_kind("version", fields.string("version"), "1.0", file);
 
   JsonFields const model = fields.object("model");
   if (model.has("type") && model.type() != "WordPiece") refuse_kind("model", model.type(), "WordPiece", file);
@@ -270,7 +285,8 @@ inline TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& pat
   parts.vocabulary_size = parts.tokens.size();
   check_vocabulary(parts.tokens, file);
   if (std::find(parts.tokens.begin(), parts.tokens.end(), options.unk_token) == parts.tokens.end()) {
-    throw Error(309, "the vocabulary has no unknown token", {.file = file, .value = "no " + options.unk_token}, "get the file again");
+    throw Error(309, "the vocabulary has no unknown token", {.file = file, .value = "no " + options.unk_token},
+                "get the file again");
   }
 
   options.clean_text = options.handle_chinese_chars = options.lowercase = false;
@@ -281,7 +297,8 @@ inline TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& pat
     options.clean_text = normalizer.boolean("clean_text");
     options.handle_chinese_chars = normalizer.boolean("handle_chinese_chars");
     options.lowercase = normalizer.boolean("lowercase");
-    options.strip_accents = normalizer.has("strip_accents") ? std::optional(normalizer.boolean("strip_accents")) : std::nullopt;
+    options.strip_accents =
+        normalizer.has("strip_accents") ? std::optional(normalizer.boolean("strip_accents")) : std::nullopt;
   }
   JsonFields const splitter = fields.object("pre_tokenizer");
   if (splitter.type() != "BertPreTokenizer") refuse_kind("pre_tokenizer", splitter.type(), "BertPreTokenizer", file);

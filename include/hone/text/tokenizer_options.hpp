@@ -19,9 +19,9 @@ struct TokenizerOptions {
   std::string unk_token = "[UNK]";
   std::string cls_token = "[CLS]";
   std::string sep_token = "[SEP]";
-  std::string pad_token = "[PAD]";      ///< may be absent from the vocabulary: hone does not pad
-  std::string mask_token = "[MASK]";    ///< may be absent from the vocabulary
-  bool cleanup = true;                  ///< decode() joins "don ' t" and "end ." again
+  std::string pad_token = "[PAD]";    ///< may be absent from the vocabulary: hone does not pad
+  std::string mask_token = "[MASK]";  ///< may be absent from the vocabulary
+  bool cleanup = true;                ///< decode() joins "don ' t" and "end ." again
 };
 
 /// A token that is found in the text before it is cut into words. The fields are those of tokenizer.json's `added_tokens`.
@@ -47,15 +47,15 @@ struct TemplatePiece {
 
 /// Everything that makes a tokenizer, however it was described: what the readers of the file formats produce.
 struct TokenizerParts {
-  std::vector<std::string> tokens{};     ///< by id: the vocabulary, then added tokens that are not in it
-  std::size_t vocabulary_size = 0;       ///< the tokens that words are made of
+  std::vector<std::string> tokens{};  ///< by id: the vocabulary, then added tokens that are not in it
+  std::size_t vocabulary_size = 0;    ///< the tokens that words are made of
   std::vector<AddedToken> added{};
   TokenizerOptions options{};
   std::vector<TemplatePiece> single{};
-  std::vector<TemplatePiece> pair{};     ///< empty: pairs are not possible
+  std::vector<TemplatePiece> pair{};                              ///< empty: pairs are not possible
   std::optional<std::string> decoder_prefix = std::string("##");  ///< nothing: decode joins tokens by blanks
   std::vector<std::string> notes{};
-  std::string file{};                    ///< for error messages
+  std::string file{};  ///< for error messages
 };
 
 }  // namespace detail

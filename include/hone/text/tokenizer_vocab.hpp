@@ -29,13 +29,14 @@ inline void set_bert_templates(TokenizerParts& parts, std::int32_t cls, std::int
 
 /// Refuses what no tokenizer could work with: E307 too many tokens, E308 no token or one that is not UTF-8.
 /// `line_of_first` is the line of token 0 in the file, or 0 when lines say nothing.
-inline void check_vocabulary(std::vector<std::string> const& tokens, std::string const& file, std::int64_t line_of_first = 0) {
+inline void check_vocabulary(std::vector<std::string> const& tokens, std::string const& file,
+                             std::int64_t line_of_first = 0) {
   if (tokens.empty()) {
     throw Error(308, "the vocabulary is empty", {.file = file}, "use the vocabulary of the model");
   }
   if (tokens.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
-    throw Error(307, "the vocabulary has more tokens than there are ids", {.file = file, .value = std::to_string(tokens.size())},
-                "use the vocabulary of the model");
+    throw Error(307, "the vocabulary has more tokens than there are ids",
+                {.file = file, .value = std::to_string(tokens.size())}, "use the vocabulary of the model");
   }
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (!find_invalid_utf8(tokens[i])) continue;
@@ -49,13 +50,14 @@ inline void check_vocabulary(std::vector<std::string> const& tokens, std::string
 inline void check_options(TokenizerOptions const& options, std::string const& file) {
   if (options.max_input_chars_per_word < 0) {
     throw Error(312, "max_input_chars_per_word is negative",
-                {.file = file, .value = std::to_string(options.max_input_chars_per_word), .allowed = "0 or more"}, "give 100, as BERT has it");
+                {.file = file, .value = std::to_string(options.max_input_chars_per_word), .allowed = "0 or more"},
+                "give 100, as BERT has it");
   }
 }
 
 /// A tokenizer from tokens alone. The special tokens among them are added tokens, found in the text as they are.
-inline TokenizerParts tokenizer_parts_from_tokens(std::vector<std::string> tokens, TokenizerOptions options, std::string file,
-                                                  std::int64_t line_of_first = 0) {
+inline TokenizerParts tokenizer_parts_from_tokens(std::vector<std::string> tokens, TokenizerOptions options,
+                                                  std::string file, std::int64_t line_of_first = 0) {
   check_vocabulary(tokens, file, line_of_first);
   check_options(options, file);
   TokenizerParts parts;
@@ -70,7 +72,8 @@ inline TokenizerParts tokenizer_parts_from_tokens(std::vector<std::string> token
     repeated += ids.insert_or_assign(parts.tokens[i], static_cast<std::int32_t>(i)).second ? 0 : 1;
   }
   if (repeated > 0) {
-    parts.notes.push_back(std::to_string(repeated) + " tokens stand in the vocabulary more than once; the last place counts");
+    parts.notes.push_back(std::to_string(repeated) +
+                          " tokens stand in the vocabulary more than once; the last place counts");
   }
   auto const required = [&](std::string const& token, char const* role) {
     auto const found = ids.find(token);
@@ -80,10 +83,12 @@ inline TokenizerParts tokenizer_parts_from_tokens(std::vector<std::string> token
   };
   required(options.unk_token, "unknown");
   set_bert_templates(parts, required(options.cls_token, "classification"), required(options.sep_token, "separator"));
-  for (std::string const& token : {options.pad_token, options.unk_token, options.cls_token, options.sep_token, options.mask_token}) {
+  for (std::string const& token :
+       {options.pad_token, options.unk_token, options.cls_token, options.sep_token, options.mask_token}) {
     auto const found = ids.find(token);
     if (found == ids.end() || token.empty()) continue;
-    bool const is_known = std::any_of(parts.added.begin(), parts.added.end(), [&](AddedToken const& a) { return a.content == token; });
+    bool const is_known =
+        std::any_of(parts.added.begin(), parts.added.end(), [&](AddedToken const& a) { return a.content == token; });
     if (!is_known) parts.added.push_back({.id = found->second, .content = token, .special = true});
   }
   parts.options = std::move(options);

@@ -172,8 +172,9 @@ inline CharacterTable const& character_table() {
 /// The lower-case form of c, for every c but U+0130, whose form is two code points (the caller's business).
 inline char32_t lower_case(char32_t c) {
   using unicode_tables::lower;
-  auto const found = std::upper_bound(std::begin(lower), std::end(lower), c,
-                                      [](char32_t value, unicode_tables::LowerRange const& range) { return value < range.first; });
+  auto const found =
+      std::upper_bound(std::begin(lower), std::end(lower), c,
+                       [](char32_t value, unicode_tables::LowerRange const& range) { return value < range.first; });
   if (found == std::begin(lower)) return c;
   auto const& range = *std::prev(found);
   if (c > range.last || (c - range.first) % static_cast<char32_t>(range.step) != 0) return c;
@@ -186,7 +187,8 @@ inline char32_t lower_case(char32_t c) {
 inline void decompose(char32_t c, std::vector<char32_t>& out) {
   std::array<utf8proc_int32_t, 16> buffer{};
   int boundary = 0;
-  auto const count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer.data(), buffer.size(), UTF8PROC_DECOMPOSE, &boundary);
+  auto const count =
+      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer.data(), buffer.size(), UTF8PROC_DECOMPOSE, &boundary);
   if (count <= 0 || count > static_cast<utf8proc_ssize_t>(buffer.size())) {
     out.push_back(c);
     return;

@@ -1,5 +1,5 @@
-// Made by scripts/make_unicode_tables.py from the verdicts of Hugging Face tokenizers 0.23.3 on every code point.
-// Do not edit. All ranges include both ends.
+// Made by scripts/make_unicode_tables.py from the verdicts of Hugging Face tokenizers 0.23.3 on every
+// code point. Do not edit. All ranges include both ends.
 #pragma once
 
 #include <cstdint>
