@@ -35,7 +35,7 @@ class TextFileDescriptor {
 
 /// The whole of a regular file. E302 when it cannot be read, E303 when it is larger than `limit` bytes.
 /// What is not a regular file (a folder, a pipe) is refused before anything is read, so nothing hangs.
-inline std::string read_text_file(std::filesystem::path const& path, std::uint64_t limit = std::uint64_t{1} << 28) {
+inline std::string read_text_file(std::filesystem::path const& path, std::uint64_t limit = std::uint64_t{1} << 26) {
   auto const fail = [&path](std::string const& why) -> Error {
     return {302, "cannot read this tokenizer file: " + why, {.file = path.string()}, "check the path and its permissions"};
   };
