@@ -1,17 +1,19 @@
 // The run without arguments: generated reviews, a vocabulary trained on them, a tiny BERT that starts from nothing.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
-#include <string>
-
 #include <hone/hone.hpp>
 
+#include <cstdint>
+#include <string>
+
+#include "hone/data/bag_of_words.hpp"
 #include "hone/data/demo_corpus.hpp"
+#include "hone/text/wordpiece_trainer.hpp"
 
 namespace hone::examples {
 
-/// Generated reviews, as many as asked for (0: 4000 for training, 1000 for testing).
+/// Generated reviews, as many as asked for (0: 4000 for training, 1000 for testing). The texts do not depend on the seed of
+/// the run: its seed varies the model, not the task.
 inline data::Imdb demo_reviews(data::ImdbOptions const& subset) {
   data::DemoOptions options;
   if (subset.train_examples > 0) options.train_examples = subset.train_examples;
@@ -19,10 +21,22 @@ inline data::Imdb demo_reviews(data::ImdbOptions const& subset) {
   return data::demo_reviews(options);
 }
 
-/// A tiny BERT for them.
+/// A tiny BERT for them, with a vocabulary learnt from the training texts alone.
 template <class Model>
-Model demo_model(data::Dataset const&, typename Model::ModelOptions const&) {
-  throw Error(903, "the run without --model and --data is not there yet", {}, "give --model and --data");
+Model demo_model(data::Dataset const& train, typename Model::ModelOptions options) {
+  WordPieceTrainerOptions vocabulary;
+  vocabulary.vocabulary_size = 1000;
+  TokenizerOptions cutting;
+  cutting.lowercase = true;
+  Tokenizer tokenizer = Tokenizer::from_tokens(train_wordpiece(train.texts, vocabulary), cutting);
+  BertConfig config;
+  config.vocab_size = tokenizer.vocabulary_size();
+  config.hidden_size = 64;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 2;
+  config.intermediate_size = 256;
+  config.max_position_embeddings = 128;
+  return Model::from_config(config, std::move(tokenizer), options);
 }
 
 }  // namespace hone::examples
