@@ -48,12 +48,12 @@ class Pieces {
   T* next_;
 };
 
-/// Rows of keys (or values) as panels that multiply_tile reads: [panel][E][TileShape::rows], zeros after the last row.
+/// Rows of keys (or values) as panels that multiply_tile reads, with zeros from the last row to row `padded`.
 template <class T>
 void pack_rows(MatrixView<T const> rows, Index padded, T* to) {
-  for (Index i = 0; i < padded; i += TileShape::rows)
-    pack_panel(Operand<T>::of(rows), i, std::clamp<Index>(rows.rows - i, 0, TileShape::rows), 0, rows.cols, TileShape::rows,
-               to + i * rows.cols);
+  pack_panels(Operand<T>::of(rows), 0, rows.rows, 0, rows.cols, to);
+  Index const packed = round_up(rows.rows, TileShape::rows);
+  std::fill(to + packed * rows.cols, to + padded * rows.cols, T(0));
 }
 
 /// to[r][c] = factor * rows(r, c), with zeros up to `height` rows of `width` values.

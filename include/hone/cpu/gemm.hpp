@@ -1,6 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 
 #include "hone/core/host_context.hpp"
 #include "hone/core/matrix.hpp"
@@ -30,14 +32,16 @@ struct TileShape {
 };
 
 /// acc(i, j) += sum_k a(i, k) b(k, j) over k = 0 .. depth - 1 in this order;
-/// a(i, k) = a[i * row_step + k * k_step], b(k, j) = b[k * b_step + j].
-template <class T, int rows, int vectors, class RowStep, class KStep>
+/// a(i, k) = a[i * row_step + k * k_step], b(k, j) = b[k * b_step + j]. Memory from `ahead` on, ahead_values for each k, is
+/// fetched meanwhile, for who comes next.
+template <class T, int rows, int vectors, int ahead_values = 0, class RowStep, class KStep>
 HONE_ALWAYS_INLINE inline void multiply_tile(Index depth, T const* HONE_RESTRICT a, RowStep row_step, KStep k_step, T const* HONE_RESTRICT b,
-                               Index b_step, Vec<T> (&acc)[rows][vectors]) {
+                               Index b_step, Vec<T> (&acc)[rows][vectors], T const* ahead = nullptr) {
   Vec<T> sums[rows][vectors];
   HONE_UNROLL for (int i = 0; i < rows; ++i) HONE_UNROLL for (int j = 0; j < vectors; ++j) sums[i][j] = acc[i][j];
   for (Index k = 0; k < depth; ++k) {
     Vec<T> column[vectors];
+    if constexpr (ahead_values > 0) __builtin_prefetch(ahead + k * ahead_values, 0, 2);
     HONE_UNROLL for (int j = 0; j < vectors; ++j) column[j] = load(b + j * lanes<T>);
     HONE_UNROLL for (int i = 0; i < rows; ++i) {
       Vec<T> const value = splat(a[i * row_step]);
@@ -53,21 +57,68 @@ HONE_ALWAYS_INLINE inline void multiply_tile(Index depth, T const* HONE_RESTRICT
 template <Index value>
 using Step = std::integral_constant<Index, value>;
 
-/// `count` rows of an operand from row i on, columns k .. k + depth - 1, as [k][height], short of `height` rows with zeros.
+/// Two vectors, lane by lane in turn: a0 b0 a1 b1 ...
 template <class T>
-void pack_panel(Operand<T> m, Index i, Index count, Index k, Index depth, int height, T* HONE_RESTRICT to) {
+HONE_ALWAYS_INLINE inline void interleave(Vec<T>& a, Vec<T>& b) {
+  [&]<int... i>(std::integer_sequence<int, i...>) HONE_ALWAYS_INLINE {
+    constexpr int half = lanes<T> / 2;
+    Vec<T> const low = __builtin_shufflevector(a, b, (i % 2 * lanes<T> + i / 2)...);
+    Vec<T> const high = __builtin_shufflevector(a, b, (i % 2 * lanes<T> + i / 2 + half)...);
+    a = low, b = high;
+  }(std::make_integer_sequence<int, lanes<T>>{});
+}
+
+/// to[k][r] = from[r * row_step + k] for r < height and k < lanes: in log2(height) rounds of interleaving.
+template <class T, int height>
+HONE_ALWAYS_INLINE inline void transpose_tile(T const* from, Index row_step, T* to) {
+  Vec<T> v[height];
+  HONE_UNROLL for (int r = 0; r < height; ++r) v[r] = load(from + r * row_step);
+  // v[i + j] holds rows j, j + distance, ... of consecutive k, interleaved; round by round the rows of one k come together.
+  HONE_UNROLL for (int distance = height / 2, pieces = 1; distance > 0; distance /= 2, pieces *= 2) {
+    Vec<T> next[height];
+    HONE_UNROLL for (int j = 0; j < distance; ++j) HONE_UNROLL for (int piece = 0; piece < pieces; ++piece) {
+      Vec<T> a = v[j * pieces + piece], b = v[(j + distance) * pieces + piece];
+      interleave<T>(a, b);
+      next[j * 2 * pieces + 2 * piece] = a;
+      next[j * 2 * pieces + 2 * piece + 1] = b;
+    }
+    HONE_UNROLL for (int r = 0; r < height; ++r) v[r] = next[r];
+  }
+  HONE_UNROLL for (int r = 0; r < height; ++r) store<T>(to + r * lanes<T>, v[r]);
+}
+
+/// `count` rows of an operand from row i on, columns k .. k + depth - 1, as [k][height], short of `height` rows with zeros.
+template <class T, int height>
+void pack_panel(Operand<T> m, Index i, Index count, Index k, Index depth, T* HONE_RESTRICT to) {
   T const* from = m.at(i, k);
   if (m.row_step == 1 && count == height) {
-    for (Index d = 0; d < depth; ++d, from += m.column_step, to += height) std::copy(from, from + height, to);
+    for (Index d = 0; d < depth; ++d, from += m.column_step, to += height) std::copy_n(from, height, to);
     return;
   }
+  Index done = 0;
+  if constexpr (height <= 8)
+    if (m.column_step == 1 && count == height)
+      for (; done + lanes<T> <= depth; done += lanes<T>) transpose_tile<T, height>(from + done, m.row_step, to + done * height);
   for (Index r = 0; r < height; ++r) {
     T const* row = from + r * m.row_step;
     if (r < count)
-      for (Index d = 0; d < depth; ++d) to[d * height + r] = row[d * m.column_step];
+      for (Index d = done; d < depth; ++d) to[d * height + r] = row[d * m.column_step];
     else
-      for (Index d = 0; d < depth; ++d) to[d * height + r] = T(0);
+      for (Index d = done; d < depth; ++d) to[d * height + r] = T(0);
   }
+}
+
+/// Panels of TileShape::rows rows each: [panel][k][rows].
+template <class T>
+void pack_panels(Operand<T> m, Index i, Index count, Index k, Index depth, T* HONE_RESTRICT to) {
+  constexpr int height = TileShape::rows;
+  Index r = 0;
+  if (m.row_step == 1) {  // rows lie side by side: go through memory once, not once for each panel
+    r = count / height * height;
+    for (Index d = 0; d < depth; ++d)
+      for (Index panel = 0; panel < r; panel += height) std::copy_n(m.at(i + panel, k + d), height, to + panel * depth + d * height);
+  }
+  for (; r < count; r += height) pack_panel<T, height>(m, i + r, std::min<Index>(height, count - r), k, depth, to + r * depth);
 }
 
 /// c (+)= a b (+ bias in every row): a (M, K), b (K, N), c (M, N), bias (N) or empty.
@@ -78,7 +129,8 @@ void pack_panel(Operand<T> m, Index i, Index count, Index k, Index depth, int he
 template <class T>
 void gemm(HostContext& context, Operand<T> a, Operand<T> b, MatrixView<T> c, Index inner, VectorView<T const> bias, Write write) {
   constexpr int rows = TileShape::rows, vectors = TileShape::vectors, cols = TileShape::cols<T>;
-  constexpr Index depth = TileShape::depth, block_rows = 12 * rows, panels_at_once = 64;
+  constexpr int tiles = 12;  // of a block of rows
+  constexpr Index depth = TileShape::depth, block_rows = tiles * rows, panels_at_once = 64;
   Index const blocks = (inner + depth - 1) / depth;
   Operand<T> const b_columns{b.data, b.column_step, b.row_step};  // its rows are b's columns
 
@@ -91,8 +143,8 @@ void gemm(HostContext& context, Operand<T> a, Operand<T> b, MatrixView<T> c, Ind
     context.pool().parallel_for(blocks * panels, 4, [&](Index begin, Index end) {
       for (Index item = begin; item < end; ++item) {
         Index const block = item / panels, panel = item % panels, k = block * depth, j = first + panel * cols;
-        pack_panel(b_columns, j, std::min<Index>(cols, first + width - j), k, std::min(depth, inner - k), cols,
-                   panel_of(block, panel));
+        pack_panel<T, cols>(b_columns, j, std::min<Index>(cols, first + width - j), k, std::min(depth, inner - k),
+                            panel_of(block, panel));
       }
     });
     // Few rows: cut the columns too, so that there are tiles for every thread.
@@ -106,16 +158,16 @@ void gemm(HostContext& context, Operand<T> a, Operand<T> b, MatrixView<T> c, Ind
       T* const packed_a = scratch<T>(Scratch::row_panels, block_rows * depth);
       for (Index block = 0; block < blocks && p0 < p1; ++block) {
         Index const k = block * depth, length = std::min(depth, inner - k);
-        for (Index i = 0; i < height; i += rows)
-          pack_panel(a, i0 + i, std::min<Index>(rows, height - i), k, length, rows, packed_a + i * length);
+        pack_panels(a, i0, height, k, length, packed_a);
         for (Index panel = p0; panel < p1; ++panel) {
           Index const j = first + panel * cols, valid_cols = std::min<Index>(cols, first + width - j);
           T const* const panel_b = panel_of(block, panel);
-          for (Index i = 0; i < height; i += rows) {
+          for (Index i = 0; i < height; i += rows) {  // while the tiles of this panel are computed, the next panel is fetched
             Index const valid_rows = std::min<Index>(rows, height - i);
             bool const whole = valid_rows == rows && valid_cols == cols;
             Vec<T> acc[rows][vectors] = {};
-            multiply_tile<T, rows, vectors>(length, packed_a + i * length, Step<1>{}, Step<rows>{}, panel_b, cols, acc);
+            multiply_tile<T, rows, vectors, cols / tiles>(length, packed_a + i * length, Step<1>{}, Step<rows>{}, panel_b, cols, acc,
+                                                          panel_b + (cols + i / rows * (cols / tiles)) * length);
             bool const adds = block > 0 || write == Write::add;
             VectorView<T const> const tile_bias = block == 0 && bias ? bias.slice(j, valid_cols) : VectorView<T const>{};
             T* const to = &c(i0 + i, j);
