@@ -112,13 +112,8 @@ void pack_panel(Operand<T> m, Index i, Index count, Index k, Index depth, T* HON
 template <class T>
 void pack_panels(Operand<T> m, Index i, Index count, Index k, Index depth, T* HONE_RESTRICT to) {
   constexpr int height = TileShape::rows;
-  Index r = 0;
-  if (m.row_step == 1) {  // rows lie side by side: go through memory once, not once for each panel
-    r = count / height * height;
-    for (Index d = 0; d < depth; ++d)
-      for (Index panel = 0; panel < r; panel += height) std::copy_n(m.at(i + panel, k + d), height, to + panel * depth + d * height);
-  }
-  for (; r < count; r += height) pack_panel<T, height>(m, i + r, std::min<Index>(height, count - r), k, depth, to + r * depth);
+  for (Index r = 0; r < count; r += height)
+    pack_panel<T, height>(m, i + r, std::min<Index>(height, count - r), k, depth, to + r * depth);
 }
 
 /// c (+)= a b (+ bias in every row): a (M, K), b (K, N), c (M, N), bias (N) or empty.
