@@ -89,6 +89,7 @@
 #include "hone/text/unicode_tables.hpp"
 #include "hone/text/wordpiece.hpp"
 #include "hone/text/wordpiece_decoder.hpp"
+#include "hone/text/wordpiece_trainer.hpp"
 #include "hone/io/atomic_file.hpp"
 #include "hone/io/config_json.hpp"
 #include "hone/io/dtype.hpp"

@@ -233,6 +233,7 @@ inline void read_added_tokens(Json const& root, TokenizerParts& parts) {
   if (!fields.has("added_tokens")) return;
   std::unordered_map<std::string, std::int32_t> ids;
   for (std::size_t i = 0; i < parts.tokens.size(); ++i) ids.insert_or_assign(parts.tokens[i], static_cast<std::int32_t>(i));
+  std::unordered_map<std::int32_t, std::size_t> places;  // of an id that comes again, the last entry counts
   for (Json const& element : fields.array("added_tokens")) {
     JsonFields const token(element, "added_tokens", parts.file);
     AddedToken added;
@@ -251,12 +252,11 @@ inline void read_added_tokens(Json const& root, TokenizerParts& parts) {
       parts.notes.push_back("the added token " + added.content + " has id " + std::to_string(added.id) + ", not " +
                             std::to_string(wanted) + " as its entry says: the vocabulary counts");
     }
-    auto const same =
-        std::find_if(parts.added.begin(), parts.added.end(), [&](AddedToken const& a) { return a.id == added.id; });
-    if (same == parts.added.end()) {
+    auto const [place, is_first] = places.emplace(added.id, parts.added.size());
+    if (is_first) {
       parts.added.push_back(std::move(added));
     } else {
-      *same = std::move(added);
+      parts.added[place->second] = std::move(added);
     }
   }
 }
