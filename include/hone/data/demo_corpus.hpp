@@ -99,6 +99,7 @@ class DemoWriter {
   void add_sentence(std::string& review, DemoForm const& form, bool leaning) {
     std::size_t aspects[2] = {random_.below(demo_aspects.size()), random_.below(demo_aspects.size())};
     if (aspects[0] == aspects[1]) aspects[1] = (aspects[1] + 1) % demo_aspects.size();
+    bool const two = form.text.find("%b") != form.text.npos;  // else both judgements are about the same aspect
     std::array<DemoWord, 2> judged{};
     int const counts[2] = {form.first, form.second};
     for (int k = 0; k < 2; ++k) {
@@ -106,7 +107,7 @@ class DemoWriter {
       bool const main = std::abs(counts[k]) >= std::abs(counts[1 - k]);
       bool const good = (main ? leaning : !leaning) != (counts[k] < 0);
       judged[static_cast<std::size_t>(k)] = good ? pick(demo_praise) : pick(demo_blame);
-      int const weight = std::abs(counts[k]) * (form.verdict ? 4 : demo_aspects[aspects[k]].value);
+      int const weight = std::abs(counts[k]) * (form.verdict ? 4 : demo_aspects[aspects[k == 1 && two ? 1 : 0]].value);
       sum_ += std::int64_t{weight} * (counts[k] < 0 ? -1 : 1) * judged[static_cast<std::size_t>(k)].value;
       weight_ += weight;
     }
