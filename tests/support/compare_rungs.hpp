@@ -77,14 +77,14 @@ void require_close(Grid<T> const& got, Grid<T> const& expected, std::int64_t ter
   REQUIRE(worst <= rounding_bound<T>(terms, scale));
 }
 
-/// `compute(backend tag, context)` runs an operation and returns its outputs. Checks Cpu<P> against Reference<P>, and that
+/// `compute(backend tag, context)` runs an operation and returns its outputs. Checks Tested<P> against Reference<P>, and that
 /// one, two and three threads and a second run give the same bits.
-template <class P, class Compute>
+template <class P, template <class> class Tested = Cpu, class Compute>
 void check_against_reference(Compute const& compute, std::int64_t terms) {
   using T = ActivationOf<P>;
   HostContext one({1}), two({2}), three({3});
   std::vector<Grid<T>> const expected = compute(std::type_identity<Reference<P>>{}, one);
-  std::vector<Grid<T>> const got = compute(std::type_identity<Cpu<P>>{}, one);
+  std::vector<Grid<T>> const got = compute(std::type_identity<Tested<P>>{}, one);
   REQUIRE(got.size() == expected.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
     INFO("output " << i << " of " << P::name);
@@ -93,7 +93,7 @@ void check_against_reference(Compute const& compute, std::int64_t terms) {
   }
   for (HostContext* context : {&one, &two, &three}) {
     INFO(context->threads() << " threads, " << P::name);
-    std::vector<Grid<T>> const again = compute(std::type_identity<Cpu<P>>{}, *context);
+    std::vector<Grid<T>> const again = compute(std::type_identity<Tested<P>>{}, *context);
     for (std::size_t i = 0; i < got.size(); ++i) REQUIRE(again[i].same_bits(got[i]));
   }
 }

@@ -1,5 +1,6 @@
 #include "hone/cpu/linear.hpp"
 
+#include "hone/cpu/eigen.hpp"
 #include "hone/generic/linear.hpp"
 #include "support/compare_rungs.hpp"
 
@@ -8,14 +9,14 @@ namespace {
 using namespace hone;
 using hone::test::Grid;
 
-template <class P>
+template <class P, template <class> class Tested = Cpu>
 void check(Index rows, Index inputs, Index outputs) {
   using T = ActivationOf<P>;
   INFO("rows " << rows << ", inputs " << inputs << ", outputs " << outputs);
   auto const x = Grid<T>::random(rows, inputs, 1, 1, 3), weight = Grid<T>::random(outputs, inputs, 2);
   auto const dy = Grid<T>::random(rows, outputs, 3, 1, 5), bias = Grid<T>::random(1, outputs, 4);
   for (bool const with_bias : {true, false}) {
-    test::check_against_reference<P>(
+    test::check_against_reference<P, Tested>(
         [&]<class B>(std::type_identity<B>, HostContext& context) {
           Grid<T> y(rows, outputs, 2);
           run<B>(context, LinearForward<P>{x.view(), weight.view(), with_bias ? bias.vector() : VectorView<T const>{}, y.view()});
@@ -24,14 +25,14 @@ void check(Index rows, Index inputs, Index outputs) {
         inputs);
     for (Write const write : {Write::assign, Write::add}) {
       bool const adds = write == Write::add;
-      test::check_against_reference<P>(
+      test::check_against_reference<P, Tested>(
           [&]<class B>(std::type_identity<B>, HostContext& context) {
             Grid<T> dx = adds ? Grid<T>::random(rows, inputs, 5, 1, 1) : Grid<T>(rows, inputs, 1);
             run<B>(context, LinearBackwardInput<P>{dy.view(), weight.view(), dx.view(), write});
             return std::vector<Grid<T>>{dx};
           },
           outputs);
-      test::check_against_reference<P>(
+      test::check_against_reference<P, Tested>(
           [&]<class B>(std::type_identity<B>, HostContext& context) {
             Grid<T> dweight = adds ? Grid<T>::random(outputs, inputs, 6) : Grid<T>(outputs, inputs);
             Grid<T> dbias = adds ? Grid<T>::random(1, outputs, 7) : Grid<T>(1, outputs);
@@ -43,6 +44,14 @@ void check(Index rows, Index inputs, Index outputs) {
           rows);
     }
   }
+}
+
+TEST_CASE("linear layers on Eigen agree with the reference") {
+  static_assert(std::is_same_v<RungOf<EigenCpu<fp32>, LinearForward<fp32>>, EigenRung>);
+  Index const rows = GENERATE(1, 17, 600);
+  check<fp32, EigenCpu>(rows, 24, 15);
+  check<fp32, EigenCpu>(rows, 64, 384);
+  check<fp64, EigenCpu>(rows, 15, 24);
 }
 
 TEST_CASE("linear layers agree with the reference") {
