@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -30,29 +30,29 @@ struct Settings {
   bool is_demo() const { return model.empty() && data.empty(); }
 };
 
-/// Calls visit(option, value, least, help) for every option; `least` is the least value allowed.
+/// Calls visit(option, value, least, most, help) for every option; least and most are the allowed range of a number.
 template <class S, class Visit>
 void each_setting(S& s, Visit&& visit) {
-  visit("--model", s.model, 0, "folder of a pretrained BERT: config.json, model.safetensors, tokenizer.json or vocab.txt");
-  visit("--data", s.data, 0, "aclImdb, as folder or archive, or anything of its shape: */{train,test}/{pos,neg}/ID_STARS.txt");
-  visit("--out", s.out, 0, "folder for the trained model and the reports; if not given a new one, runs/NAME of the model");
-  visit("--lr", s.lr, 0, "learning rate");
-  visit("--batch-size", s.batch_size, 1, "reviews in one forward and backward pass");
-  visit("--step-every", s.step_every, 1, "batches in one optimizer step");
-  visit("--epochs", s.epochs, 0, "times that all training reviews are seen");
-  visit("--num-steps", s.num_steps, 0, "at most so many optimizer steps, whichever of epochs and steps ends first");
-  visit("--warmup", s.warmup, 0, "steps over which the learning rate rises");
-  visit("--weight-decay", s.weight_decay, 0, "of AdamW, decoupled");
-  visit("--star-loss-weight", s.star_loss_weight, 0, "factor of the star rating's loss in the sum");
-  visit("--clip-norm", s.clip_norm, 0, "largest norm of all gradients together; 0: no clipping");
-  visit("--max-length", s.max_length, 2, "tokens of a review, longer ones are cut");
-  visit("--dropout", s.dropout, 0, "every dropout probability; if not given those of config.json");
-  visit("--seed", s.seed, 0, "of new parameters, subsets, order and dropout");
-  visit("--train-examples", s.train_examples, 0, "random subset of the training reviews; 0: all");
-  visit("--test-examples", s.test_examples, 0, "random subset of the test reviews; 0: all");
-  visit("--eval-batch", s.eval_batch, 1, "at most so many reviews at once when testing");
-  visit("--eval-every", s.eval_every, 0, "steps between tests while training; 0: none");
-  visit("--threads", s.threads, 0, "threads; 0: all that the process may use");
+  visit("--model", s.model, 0, 0, "folder of a pretrained BERT: config.json, model.safetensors, tokenizer.json or vocab.txt");
+  visit("--data", s.data, 0, 0, "aclImdb, as folder or archive, or anything of its shape: */{train,test}/{pos,neg}/ID_STARS.txt");
+  visit("--out", s.out, 0, 0, "folder for the trained model and the reports; if not given a new one, runs/NAME of the model");
+  visit("--lr", s.lr, 0, 1e300, "learning rate");
+  visit("--batch-size", s.batch_size, 1, 1e6, "reviews in one forward and backward pass");
+  visit("--step-every", s.step_every, 1, 1e6, "batches in one optimizer step");
+  visit("--epochs", s.epochs, 0, 1e6, "times that all training reviews are seen");
+  visit("--num-steps", s.num_steps, 0, 1e12, "at most so many optimizer steps, whichever of epochs and steps ends first");
+  visit("--warmup", s.warmup, 0, 1e6, "steps over which the learning rate rises");
+  visit("--weight-decay", s.weight_decay, 0, 1e9, "of AdamW, decoupled");
+  visit("--star-loss-weight", s.star_loss_weight, 0, 1e9, "factor of the star rating's loss in the sum");
+  visit("--clip-norm", s.clip_norm, 0, 1e9, "largest norm of all gradients together; 0: no clipping");
+  visit("--max-length", s.max_length, 2, 65535, "tokens of a review, longer ones are cut");
+  visit("--dropout", s.dropout, 0, 1, "every dropout probability; if not given those of config.json");
+  visit("--seed", s.seed, 0, 9007199254740992, "of new parameters, subsets, order and dropout");
+  visit("--train-examples", s.train_examples, 0, 1e6, "random subset of the training reviews; 0: all");
+  visit("--test-examples", s.test_examples, 0, 1e6, "random subset of the test reviews; 0: all");
+  visit("--eval-batch", s.eval_batch, 1, 1e6, "at most so many reviews at once when testing");
+  visit("--eval-every", s.eval_every, 0, 1e6, "steps between tests while training; 0: none");
+  visit("--threads", s.threads, 0, 1024, "threads; 0: all that the process may use");
 }
 
 /// Reads the command line; none: there is nothing to do (--help). Errors: E901, E902.
@@ -61,10 +61,14 @@ inline std::optional<Settings> read_settings(int argc, char** argv) {
   CLI::App app("Fine-tunes a pretrained BERT on IMDB: is a review positive, and how many stars does it give?\n"
                "Without --model and --data it runs on a small built-in corpus of generated reviews, with its own defaults.",
                "finetune_imdb");
-  each_setting(s, [&app](char const* name, auto& value, double least, char const* help) {
-    using T = std::decay_t<decltype(value)>;
+  each_setting(s, [&app](char const* name, auto& value, double least, double most, char const* help) {
     auto* option = app.add_option(name, value, help);
-    if constexpr (std::is_arithmetic_v<T>) option->check(CLI::Range(static_cast<T>(least), std::numeric_limits<T>::max()))->capture_default_str();
+    if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) option->capture_default_str();
+    if (least < most)
+      option->check([least, most](std::string const& text) {  // written so that NaN is refused
+        double const number = std::strtod(text.c_str(), nullptr);
+        return number >= least && number <= most ? "" : formatted("%s is not in the range %g to %g", text.c_str(), least, most);
+      });
   });
   app.add_flag("--overwrite", s.overwrite, "replace an earlier run in --out");
   if (!parse_command_line(app, argc, argv)) return {};
@@ -73,13 +77,16 @@ inline std::optional<Settings> read_settings(int argc, char** argv) {
                 "give both, or neither for the run on generated reviews");
   s.max_length_given = app.count("--max-length") > 0;
   if (s.is_demo()) {  // a model that learns from nothing needs other settings than a pretrained one
-    auto const unless_given = [&](char const* name, auto& value, auto suitable) {
-      if (app.count(name) == 0) value = static_cast<std::decay_t<decltype(value)>>(suitable);
+    auto const unless_given = [&app](char const* name, auto& value, auto suitable) {
+      if (app.count(name) == 0) value = suitable;
     };
-    unless_given("--lr", s.lr, 1e-3);
+    unless_given("--lr", s.lr, 2e-3);
+    unless_given("--batch-size", s.batch_size, 32);
     unless_given("--epochs", s.epochs, 4);
-    unless_given("--warmup", s.warmup, 50);
+    unless_given("--warmup", s.warmup, 200);
+    unless_given("--dropout", s.dropout, 0.0);
     unless_given("--max-length", s.max_length, 128);
+    unless_given("--train-examples", s.train_examples, 24000);
   }
   return s;
 }
@@ -87,7 +94,7 @@ inline std::optional<Settings> read_settings(int argc, char** argv) {
 /// All settings, for results.json.
 inline nlohmann::ordered_json to_json(Settings const& settings) {
   nlohmann::ordered_json json;
-  each_setting(settings, [&json](char const* name, auto const& value, double, char const*) {
+  each_setting(settings, [&json](char const* name, auto const& value, double, double, char const*) {
     std::string key(name + 2);
     for (char& c : key) c = c == '-' ? '_' : c;
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::optional<double>>)
@@ -130,10 +137,10 @@ inline std::string describe(BertConfig const& config, Index parameters, int thre
                    double(parameters) / 1e6, threads);
 }
 
-/// All settings as options of the command line.
-inline std::string describe(Settings const& settings) {
-  std::string text;
-  each_setting(settings, [&text](char const* name, auto const& value, double, char const*) {
+/// All settings as options of the command line, in lines of at most so many columns.
+inline std::string describe(Settings const& settings, int columns) {
+  std::string text, line;
+  each_setting(settings, [&](char const* name, auto const& value, double, double, char const*) {
     using T = std::decay_t<decltype(value)>;
     std::string shown;
     if constexpr (std::is_same_v<T, std::string>)
@@ -144,8 +151,31 @@ inline std::string describe(Settings const& settings) {
       shown = formatted("%g", value);
     else
       shown = std::to_string(value);
-    if (!shown.empty()) text += (text.empty() ? "" : " ") + std::string(name) + " " + shown;
+    if (shown.empty()) return;
+    std::string const option = std::string(name) + " " + shown;
+    if (!line.empty() && display_width(line) + 1 + display_width(option) > columns) {
+      text += line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + option;
   });
+  return text + line;
+}
+
+/// Where everything is, and what to do next.
+inline std::string last_words(Settings const& settings, std::filesystem::path const& folder) {
+  std::string const where = printable_text(folder.string());
+  std::string text = "\nmodel, metrics.jsonl, results.json and predictions.jsonl are in " + where +
+                     "\nto rate a text: build/examples/predict " + where + " \"what a film!\"\n";
+  if (settings.is_demo())
+    text += "\nThese reviews were generated. The real thing:\n"
+            "  scripts/get_imdb.sh\n"
+            "  scripts/get_model.sh bert-base-cased\n"
+            "  scripts/quickstart.sh --model models/bert-base-cased --data data/aclImdb_v1.tar.gz\n"
+            "or a small model, 2,000 reviews: minutes instead of hours\n"
+            "  scripts/get_model.sh sentence-transformers/all-MiniLM-L6-v2\n"
+            "  scripts/quickstart.sh --model models/sentence-transformers/all-MiniLM-L6-v2 --data data/aclImdb_v1.tar.gz"
+            " --lr 5e-5 --train-examples 2000\n";
   return text;
 }
 

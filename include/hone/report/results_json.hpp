@@ -18,6 +18,11 @@
 
 namespace hone {
 
+/// Appends the fields of `more` to `json`.
+inline void add_fields(nlohmann::ordered_json& json, nlohmann::ordered_json const& more) {
+  for (auto const& [key, value] : more.items()) json[key] = value;
+}
+
 /// The measures of an evaluation. The usual ones at the top by their usual names (accuracy, cross_entropy of the first
 /// classifying head, star_mae of a head star_rating), all of them under "heads".
 template <class HeadList>
@@ -50,6 +55,15 @@ nlohmann::ordered_json to_json(Evaluation<HeadList> const& evaluation) {
       entry["mean_absolute_error"] = head.mean_absolute_error;
     }
   }
+  return json;
+}
+
+/// A line of evaluations.jsonl: the measures after some step of the training.
+template <class HeadList>
+nlohmann::ordered_json evaluation_line(Index step, Evaluation<HeadList> const& evaluation) {
+  nlohmann::ordered_json json;
+  json["step"] = step;
+  add_fields(json, to_json(evaluation));
   return json;
 }
 
@@ -89,11 +103,6 @@ nlohmann::ordered_json mistakes_json(std::vector<HeadMistakes> const& mistakes, 
     }
   }
   return json;
-}
-
-/// Appends the fields of `more` to `json`.
-inline void add_fields(nlohmann::ordered_json& json, nlohmann::ordered_json const& more) {
-  for (auto const& [key, value] : more.items()) json[key] = value;
 }
 
 /// Writes a JSON document, whole or not at all. Errors: E70x of the disk.

@@ -10,6 +10,7 @@
 #include "hone/data/dataset.hpp"
 #include "hone/report/console.hpp"
 #include "hone/report/terminal.hpp"
+#include "hone/train/step_report.hpp"
 
 namespace hone {
 
@@ -58,6 +59,14 @@ inline std::string problems_text(std::vector<data::Problem> const& problems, std
     text += "  " + printable_text(problems[i].file) + (problems[i].file.empty() ? "" : ": ") + printable_text(problems[i].reason) + "\n";
   if (problems.size() > most) text += "  and " + std::to_string(problems.size() - most) + " more\n";
   return text;
+}
+
+/// "1250 steps, 20000 texts, 5631000 tokens in 12:31 (7498 tokens/s)", and whether training was ended early.
+inline std::string training_text(FitReport const& report) {
+  double const speed = report.train_seconds > 0 ? static_cast<double>(report.tokens) / report.train_seconds : 0;
+  return formatted("%lld steps, %lld texts, %lld tokens in %s (%.0f tokens/s)%s", static_cast<long long>(report.steps),
+                   static_cast<long long>(report.examples), static_cast<long long>(report.tokens),
+                   shown_duration(report.train_seconds).c_str(), speed, report.interrupted ? ", ended early" : "");
 }
 
 }  // namespace hone
