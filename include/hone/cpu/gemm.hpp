@@ -68,14 +68,14 @@ HONE_ALWAYS_INLINE inline void interleave(Vec<T>& a, Vec<T>& b) {
   }(std::make_integer_sequence<int, lanes<T>>{});
 }
 
-/// to[k][r] = from[r * row_step + k] for r < height and k < lanes: in log2(height) rounds of interleaving.
+/// to[k][r] = from[r * row_step + k] for r < height and k < lanes: in log2(height) rounds of interleaving (height 4 or 8).
 template <class T, int height>
 HONE_ALWAYS_INLINE inline void transpose_tile(T const* from, Index row_step, T* to) {
   Vec<T> v[height];
   HONE_UNROLL for (int r = 0; r < height; ++r) v[r] = load(from + r * row_step);
   // v[i + j] holds rows j, j + distance, ... of consecutive k, interleaved; round by round the rows of one k come together.
   HONE_UNROLL for (int distance = height / 2, pieces = 1; distance > 0; distance /= 2, pieces *= 2) {
-    Vec<T> next[height];
+    Vec<T> next[height] = {};  // filled whole below; g++ 12 cannot see it
     HONE_UNROLL for (int j = 0; j < distance; ++j) HONE_UNROLL for (int piece = 0; piece < pieces; ++piece) {
       Vec<T> a = v[j * pieces + piece], b = v[(j + distance) * pieces + piece];
       interleave<T>(a, b);
@@ -92,11 +92,19 @@ template <class T, int height>
 void pack_panel(Operand<T> m, Index i, Index count, Index k, Index depth, T* HONE_RESTRICT to) {
   T const* from = m.at(i, k);
   if (m.row_step == 1 && count == height) {
-    for (Index d = 0; d < depth; ++d, from += m.column_step, to += height) std::copy_n(from, height, to);
+    for (Index d = 0; d < depth; ++d, from += m.column_step, to += height) {
+      // Rows are pages apart, where the processor does not look ahead by itself.
+      for (int line = 0; line < height; line += 64 / static_cast<int>(sizeof(T)))
+        __builtin_prefetch(from + 16 * m.column_step + line);
+      if constexpr (height % lanes<T> == 0)
+        HONE_UNROLL for (int v = 0; v < height; v += lanes<T>) store<T>(to + v, load(from + v));
+      else
+        std::copy_n(from, height, to);
+    }
     return;
   }
   Index done = 0;
-  if constexpr (height <= 8)
+  if constexpr (height == 4 || height == 8)
     if (m.column_step == 1 && count == height)
       for (; done + lanes<T> <= depth; done += lanes<T>) transpose_tile<T, height>(from + done, m.row_step, to + done * height);
   for (Index r = 0; r < height; ++r) {
