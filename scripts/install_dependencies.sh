@@ -2,7 +2,7 @@
 # Installs what hone needs and this machine lacks, as packages of the distribution (Debian 12, Ubuntu 24.04 or newer).
 # Says what it installs and why; needs no root where nothing is missing, and changes nothing then.
 #
-#   scripts/install_dependencies.sh           everything, with what only tests and benchmarks need
+#   scripts/install_dependencies.sh           everything, with what only tests, benchmarks and downloads need
 #   scripts/install_dependencies.sh --run     what the library and the examples need; the rest if it can be installed
 set -euo pipefail
 
@@ -37,11 +37,13 @@ run|libutf8proc-dev|utf8proc-devel|libutf8proc|utf8proc|utf8proc: Unicode|has_he
 run|libarchive-dev|libarchive-devel|libarchive|libarchive|libarchive: reads .tar.gz and .zip|has_header archive.h
 run|libcli11-dev|cli11-devel|cli11|cli11|CLI11: command lines of the examples|has_header CLI/CLI.hpp
 test|catch2|catch-devel|catch2|catch2|Catch2: tests|has_header catch2/catch_all.hpp catch2/catch.hpp
-test|libbenchmark-dev|google-benchmark-devel|benchmark|google-benchmark|Google Benchmark: benchmarks|has_header benchmark/benchmark.h'
+test|libbenchmark-dev|google-benchmark-devel|benchmark|google-benchmark|Google Benchmark: benchmarks|has_header benchmark/benchmark.h
+test|curl|curl|curl||downloads of scripts/get_*.sh|has_program curl || has_program wget
+test|ca-certificates|ca-certificates|ca-certificates||the same: certificates of servers|test -e /etc/ssl/certs/ca-certificates.crt || test -e /etc/ssl/cert.pem'
 
-needed=() wished=()          # Debian packages: what cannot be done without, and what only tests and benchmarks need
+needed=() wished=()          # Debian packages: what cannot be done without, and what only the rest needs
 dnf=() pacman=() brew=() lines=()
-while IFS='|' read -r group debian fedora arch mac why check; do
+while IFS='|' read -r group debian fedora arch mac why check; do  # the last takes the rest of the line
   if eval "$check"; then continue; fi
   if [ "$group" = test ] && $run_only; then wished+=("$debian"); else needed+=("$debian"); fi
   dnf+=("$fedora") pacman+=("$arch")
@@ -87,7 +89,7 @@ if [ "$(id -u)" -ne 0 ]; then
   if has_program sudo; then
     root=(sudo)
   elif [ ${#needed[@]} -eq 0 ]; then
-    echo "hone: going on without what only tests and benchmarks need."
+    echo "hone: going on without what only tests, benchmarks and downloads need."
     exit 0
   else
     echo "hone: this needs root, and there is no sudo. Ask an administrator to run:" >&2
@@ -110,7 +112,7 @@ echo "hone: installing them with ${root[*]:+${root[*]} }apt-get."
 if ! install; then
   if $updated || ! "${apt[@]}" update </dev/null || ! install; then
     if [ ${#needed[@]} -eq 0 ]; then
-      echo "hone: going on without what only tests and benchmarks need."
+      echo "hone: going on without what only tests, benchmarks and downloads need."
       exit 0
     fi
     echo "hone: apt-get could not install them (see above). By hand: apt-get update && apt-get install ${packages[*]}" >&2
