@@ -29,13 +29,16 @@ struct FaultyCalls {
   static inline int calls = 0, fail_at = 0, code = 0;
   static inline bool die = false, interrupted = false;
   static inline std::size_t most_bytes = 0;
+  static inline std::string trace{};
 
   static void reset() {
     calls = fail_at = code = 0;
     die = interrupted = false;
     most_bytes = 0;
+    trace.clear();
   }
-  static bool fails() {
+  static bool fails(char const* name) {
+    trace += name + std::string(" ");
     if (++calls != fail_at) return false;
     if (die) ::_exit(3);
     errno = code;
@@ -49,22 +52,22 @@ struct FaultyCalls {
   }
 
   static int open(char const* path, int flags, mode_t mode) {
-    return fails() || interrupt() ? -1 : Real::open(path, flags, mode);
+    return fails("open") || interrupt() ? -1 : Real::open(path, flags, mode);
   }
   static ::ssize_t write(int descriptor, void const* data, std::size_t count) {
-    if (fails() || interrupt()) return -1;
+    if (fails("write") || interrupt()) return -1;
     return Real::write(descriptor, data, most_bytes > 0 ? std::min(count, most_bytes) : count);
   }
-  static int fsync(int descriptor) { return fails() || interrupt() ? -1 : Real::fsync(descriptor); }
+  static int fsync(int descriptor) { return fails("fsync") || interrupt() ? -1 : Real::fsync(descriptor); }
   static int close(int descriptor) {  // a close that fails has closed nevertheless, as on Linux
-    bool const failed = fails() || interrupt();
+    bool const failed = fails("close") || interrupt();
     int const failure = errno, result = Real::close(descriptor);
     if (failed) errno = failure;
     return failed ? -1 : result;
   }
-  static int rename(char const* from, char const* to) { return fails() ? -1 : Real::rename(from, to); }
-  static int unlink(char const* path) { return fails() ? -1 : Real::unlink(path); }
-  static int reserve(int descriptor, off_t bytes) { return fails() ? -1 : Real::reserve(descriptor, bytes); }
+  static int rename(char const* from, char const* to) { return fails("rename") ? -1 : Real::rename(from, to); }
+  static int unlink(char const* path) { return fails("unlink") ? -1 : Real::unlink(path); }
+  static int reserve(int descriptor, off_t bytes) { return fails("reserve") ? -1 : Real::reserve(descriptor, bytes); }
 };
 
 std::size_t open_descriptors() {
@@ -75,6 +78,20 @@ std::size_t open_descriptors() {
 
 std::size_t files_in(fs::path const& folder) {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
+}
+
+/// Without root: a user namespace in which the caller may mount. False where the system does not allow it.
+bool become_root_of_own_namespace() {
+  std::string const user = std::to_string(::geteuid()), group = std::to_string(::getegid());
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+  auto const put = [](char const* path, std::string const& text) {
+    int const file = ::open(path, O_WRONLY | O_CLOEXEC);
+    bool const good = file >= 0 && ::write(file, text.data(), text.size()) == static_cast<::ssize_t>(text.size());
+    if (file >= 0) ::close(file);
+    return good;
+  };
+  return put("/proc/self/setgroups", "deny") && put("/proc/self/uid_map", "0 " + user + " 1") &&
+         put("/proc/self/gid_map", "0 " + group + " 1");
 }
 
 std::string const old_content(70'000, 'o'), new_content(90'000, 'n');
@@ -103,6 +120,14 @@ int in_child(Body body) {
 }
 
 }  // namespace
+
+TEST_CASE("content is on the disk before the name changes, and the name after it") {
+  TemporaryFolder folder;
+  FaultyCalls::reset();
+  write_new(folder / "f");
+  CHECK(FaultyCalls::trace == "open reserve write write fsync close rename open fsync close ");
+  FaultyCalls::reset();
+}
 
 TEST_CASE("whichever system call fails, the file is old or new and nothing is left behind") {
   TemporaryFolder folder;
@@ -256,7 +281,7 @@ TEST_CASE("a full disk is an error with the bytes needed, and the old file stays
   TemporaryFolder folder;
   // A small disk in memory, seen by the child alone. Needs the right to mount: root, or namespaces for users.
   int const status = in_child([&] {
-    if (::unshare(CLONE_NEWNS) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 77;
+    if (::unshare(CLONE_NEWNS) != 0 && !become_root_of_own_namespace()) return 77;
     ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
     if (::mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=256k") != 0) return 77;
     fs::path const path = folder / "f";

@@ -387,8 +387,8 @@ struct ShardedModel {
     std::vector<hone::TensorToWrite> const second{{"b", DType::F32, {1}, b.data()}};
     hone::write_safetensors(folder / "model-00001-of-00002.safetensors", first);
     hone::write_safetensors(folder / "model-00002-of-00002.safetensors", second);
-    index(
-        R"("a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors","c":"model-00001-of-00002.safetensors")");
+    index(R"("a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors",)"
+          R"("c":"model-00001-of-00002.safetensors")");
   }
   void index(std::string const& map) { put(R"({"metadata":{"total_size":24},"weight_map":{)" + map + "}}"); }
   void put(std::string const& json) { put_file(folder / "model.safetensors.index.json", json); }

@@ -96,7 +96,8 @@ void write_safetensors(std::filesystem::path const& path, std::span<TensorToWrit
     separate();
     header +=
         detail::json_string(tensor->name, file) + ":{\"dtype\":\"" + std::string(name(tensor->dtype)) + "\",\"shape\":[";
-    for (std::size_t i = 0; i < tensor->shape.size(); ++i) header.append(i == 0 ? "" : ",").append(std::to_string(tensor->shape[i]));
+    for (std::size_t i = 0; i < tensor->shape.size(); ++i)
+      header.append(i == 0 ? "" : ",").append(std::to_string(tensor->shape[i]));
     header += "],\"data_offsets\":[" + std::to_string(position) + "," + std::to_string(end) + "]}";
     position = end;
   }
