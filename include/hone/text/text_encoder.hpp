@@ -119,7 +119,7 @@ class TextEncoder {
   void between(std::string_view text, std::int64_t base, Output& out) const {
     if (!normalized_.empty()) {
       normalize(text, base, settings_, out.scratch.normalized, out.scratch.normalizer);
-      return normalised_text(out);
+      return normalized_text(out);
     }
     auto const kind = [&](std::size_t i) { return kinds_[static_cast<unsigned char>(text[i])]; };
     for (std::size_t i = 0; i < text.size() && !out.is_full();) {
@@ -164,7 +164,7 @@ class TextEncoder {
   }
 
   /// A whole normalised piece in which added tokens may stand in their normal form.
-  void normalised_text(Output& out) const {
+  void normalized_text(Output& out) const {
     NormalizedText const& text = out.scratch.normalized;
     std::string bytes;
     std::vector<std::size_t> char_of_byte;

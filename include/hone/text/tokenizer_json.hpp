@@ -87,8 +87,9 @@ class JsonFields {
 
   std::int64_t integer(char const* key) const {
     Json const& value = at(key);
-    bool const fits = value.is_number_integer() && (!value.is_number_unsigned() ||
-                                                    value.get<std::uint64_t>() <= std::numeric_limits<std::uint32_t>::max());
+    using Limits = std::numeric_limits<std::int32_t>;
+    bool fits = value.is_number_unsigned() && value.get<std::uint64_t>() <= static_cast<std::uint64_t>(Limits::max());
+    if (value.is_number_integer() && !value.is_number_unsigned()) fits = value.get<std::int64_t>() >= Limits::min();
     return typed<std::int64_t>(key, fits, "an integer of 32 bits");
   }
 
@@ -278,8 +279,7 @@ inline TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& pat
   TokenizerOptions& options = parts.options;
   options.unk_token = model.string("unk_token");
   options.continuing_subword_prefix = model.string("continuing_subword_prefix");
-  std::int64_t const longest = model.integer("max_input_chars_per_word");
-  options.max_input_chars_per_word = static_cast<int>(std::min<std::int64_t>(longest, std::numeric_limits<int>::max()));
+  options.max_input_chars_per_word = static_cast<int>(model.integer("max_input_chars_per_word"));
   check_options(options, file);
   parts.tokens = json_vocabulary(model, file);
   parts.vocabulary_size = parts.tokens.size();
