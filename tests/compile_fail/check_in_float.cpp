@@ -11,6 +11,7 @@ using B = hone::Cpu<hone::fp32>;
 #endif
 
 bool check() {
-  return hone::testing::check_layer<B>([](auto& store) { return hone::Linear<B>(store, "mine", 3, 2, hone::Initializer::normal(1)); })
+  return hone::testing::check_layer<B>(
+             [](auto& store) { return hone::Linear<B>(store, "mine", 3, 2, hone::Initializer::normal(1)); })
       .passed();
 }

@@ -62,7 +62,7 @@ void check(DropoutKey key) {
     auto const& info = store.info(id);
     auto const weights = store.get(id);
     std::vector<std::size_t> places;
-    for (Index i = 0; i < info.size; i += info.size > 40 ? 11 : 1) places.push_back(std::size_t(i));
+    for (Index i = 0; i<info.size; i += info.size> 40 ? 11 : 1) places.push_back(std::size_t(i));
     std::vector<double> differences;
     double scale = 0;
     for (std::size_t const i : places) {

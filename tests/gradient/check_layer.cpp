@@ -1,6 +1,6 @@
 // The checker itself: a right layer passes, and each deliberately wrong one is caught for the right reason.
-#include "hone/layers/embedding.hpp"
 #include "hone/testing/check_layer.hpp"
+#include "hone/layers/embedding.hpp"
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"
 
@@ -10,23 +10,23 @@ using namespace hone;
 
 enum class Mistake {
   none,
-  input_factor,          // dx off by 1e-5
-  weight_factor,         // dgain off by 1e-5
-  input_added,           // dx += where = is the rule
-  weight_always_added,   // dgain += on the first contribution
-  weight_always_assigned,// dgain = on the second
-  bias_forgotten,        // no gradient at all
-  bias_asked_only,       // gradient_write asked, nothing written
-  bias_not_asked,        // written without asking
-  output_added,          // y += where = is the rule
+  input_factor,            // dx off by 1e-5
+  weight_factor,           // dgain off by 1e-5
+  input_added,             // dx += where = is the rule
+  weight_always_added,     // dgain += on the first contribution
+  weight_always_assigned,  // dgain = on the second
+  bias_forgotten,          // no gradient at all
+  bias_asked_only,         // gradient_write asked, nothing written
+  bias_not_asked,          // written without asking
+  output_added,            // y += where = is the rule
   input_changed,
   weight_changed,
-  beside_output,         // one value too far
+  beside_output,  // one value too far
   beside_input_gradient,
-  no_mask_backward,      // dropout forgotten in backward
-  one_row_short,         // the last row's share of dgain
-  forward_has_state,     // another y the second time
-  sign_of_dy,            // right for dy > 0 only: not linear
+  no_mask_backward,   // dropout forgotten in backward
+  one_row_short,      // the last row's share of dgain
+  forward_has_state,  // another y the second time
+  sign_of_dy,         // right for dy > 0 only: not linear
 };
 
 /// y = mask * (gain * x + shift), column by column.
@@ -84,7 +84,8 @@ class Wrong {
       }
       if (is(Mistake::weight_factor)) sum *= 1.00001;
       dgain[c] = write == Write::add ? dgain[c] + sum : sum;
-      if (!is(Mistake::bias_forgotten) && !is(Mistake::bias_asked_only)) dshift[c] = write == Write::add ? dshift[c] + plain : plain;
+      if (!is(Mistake::bias_forgotten) && !is(Mistake::bias_asked_only))
+        dshift[c] = write == Write::add ? dshift[c] + plain : plain;
     }
     if (is(Mistake::beside_input_gradient)) dx.data[-1] = 1;
   }
@@ -122,15 +123,17 @@ TEST_CASE("every mistake is caught and named") {
     Mistake mistake;
     char const* message;
   };
-  for (Case const& c : {Case{Mistake::input_factor, "dx("}, Case{Mistake::weight_factor, "dwrong.gain("},
-                        Case{Mistake::input_added, "backward must assign it"}, Case{Mistake::weight_always_added, "first contribution assigns"},
-                        Case{Mistake::weight_always_assigned, "must be added (+=)"}, Case{Mistake::bias_forgotten, "dwrong.shift(0, 0)"},
-                        Case{Mistake::bias_asked_only, "dwrong.shift(0, 0)"}, Case{Mistake::bias_not_asked, "without asking gradient_write"},
-                        Case{Mistake::output_added, "forward did not assign"}, Case{Mistake::input_changed, "x was changed"},
-                        Case{Mistake::weight_changed, "wrong.gain was changed"}, Case{Mistake::beside_output, "beside y"},
-                        Case{Mistake::beside_input_gradient, "beside dx"}, Case{Mistake::no_mask_backward, "with dropout"},
-                        Case{Mistake::one_row_short, "dwrong.gain("}, Case{Mistake::forward_has_state, "second time"},
-                        Case{Mistake::sign_of_dy, "not linear"}}) {
+  for (Case const& c :
+       {Case{Mistake::input_factor, "dx("}, Case{Mistake::weight_factor, "dwrong.gain("},
+        Case{Mistake::input_added, "backward must assign it"},
+        Case{Mistake::weight_always_added, "first contribution assigns"},
+        Case{Mistake::weight_always_assigned, "must be added (+=)"}, Case{Mistake::bias_forgotten, "dwrong.shift(0, 0)"},
+        Case{Mistake::bias_asked_only, "dwrong.shift(0, 0)"}, Case{Mistake::bias_not_asked, "without asking gradient_write"},
+        Case{Mistake::output_added, "forward did not assign"}, Case{Mistake::input_changed, "x was changed"},
+        Case{Mistake::weight_changed, "wrong.gain was changed"}, Case{Mistake::beside_output, "beside y"},
+        Case{Mistake::beside_input_gradient, "beside dx"}, Case{Mistake::no_mask_backward, "with dropout"},
+        Case{Mistake::one_row_short, "dwrong.gain("}, Case{Mistake::forward_has_state, "second time"},
+        Case{Mistake::sign_of_dy, "not linear"}}) {
     auto const report = check(c.mistake);
     INFO("mistake " << int(c.mistake) << ": " << report.text());
     CHECK_FALSE(report.passed());

@@ -14,7 +14,8 @@ EncoderBlockShape shape(Index width, Index heads, Index inner, double dropout, A
 
 template <class B>
 void check(EncoderBlockShape const& shape, testing::CheckOptions options) {
-  INFO("width " << shape.width << ", heads " << shape.heads << ", inner " << shape.inner << ", first rows " << options.first_rows);
+  INFO("width " << shape.width << ", heads " << shape.heads << ", inner " << shape.inner << ", first rows "
+                << options.first_rows);
   auto const report = test::check_layer<B>([&](auto& store) { return EncoderBlock<B>(store, "block", shape, 2); }, options);
   CHECK(report.dropout_acts == (shape.dropout > 0));
 }

@@ -12,7 +12,8 @@ void check(Activation kind, Index width, Index inner) {
   INFO("activation " << int(kind) << ", width " << width << ", inner " << inner);
   // relu has a kink at 0: a small step, so that none of the differences crosses it.
   testing::CheckOptions const options{.step = kind == Activation::relu ? 1e-5 : 1e-3};
-  test::check_layer<B>([&](auto& store) { return FeedForward<B>(store, "inner", "outer", width, inner, kind, 0.4); }, options);
+  test::check_layer<B>([&](auto& store) { return FeedForward<B>(store, "inner", "outer", width, inner, kind, 0.4); },
+                       options);
 }
 
 template <class B>

@@ -29,7 +29,8 @@ void check_with_residual(Index width, double dropout, bool alias) {
   problem.output_cols = width;
   problem.plan = [&](Plan& plan) { cache = layer.plan(plan, rows); };
   problem.forward = [&](Pass<B>& pass, auto in, Matrix<B> y) {
-    layer.forward(pass, in[0], in[1], pass.dropout.site(DropoutSite::feed_forward, 4, dropout), pass.batch.row_map, y, cache);
+    layer.forward(pass, in[0], in[1], pass.dropout.site(DropoutSite::feed_forward, 4, dropout), pass.batch.row_map, y,
+                  cache);
   };
   problem.backward = [&](Pass<B>& pass, Matrix<B> dy, auto din) {
     layer.backward(pass, dy, alias ? dy : din[1], din[0], cache);

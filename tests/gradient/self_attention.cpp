@@ -46,10 +46,10 @@ void check_first_rows(Index width, Index heads, double dropout) {
 
 template <class B>
 void check_all() {
-  check<B>(16, 2, 0.2);  // E = 8
-  check<B>(15, 3, 0.2);  // E = 5
-  check<B>(3, 3, 0);     // E = 1
-  check<B>(32, 1, 0.1, {.most_values = 200});  // E = 32
+  check<B>(16, 2, 0.2);                                          // E = 8
+  check<B>(15, 3, 0.2);                                          // E = 5
+  check<B>(3, 3, 0);                                             // E = 1
+  check<B>(32, 1, 0.1, {.most_values = 200});                    // E = 32
   check<B>(10, 2, 0.5, {.batch = testing::some_batch({1, 1})});  // one key: the softmax is 1
   check<B>(10, 2, 0.3, {.batch = testing::some_batch({19, 2, 1, 8}), .most_values = 60});
   check_first_rows<B>(16, 2, 0.2);

@@ -106,9 +106,17 @@ struct Settings {
   bool to_zero, no_decay;
 
   explicit Settings(nlohmann::json const& json)
-      : steps(json.at("steps")), step_every(json.at("step_every")), warmup(json.at("warmup")), lr(json.at("lr")),
-        weight_decay(json.at("weight_decay")), clip(json.at("clip")), star_weight(json.at("star_weight")), epsilon(json.at("eps")),
-        beta1(json.at("betas").at(0)), beta2(json.at("betas").at(1)), to_zero(json.at("linear_to_zero")),
+      : steps(json.at("steps")),
+        step_every(json.at("step_every")),
+        warmup(json.at("warmup")),
+        lr(json.at("lr")),
+        weight_decay(json.at("weight_decay")),
+        clip(json.at("clip")),
+        star_weight(json.at("star_weight")),
+        epsilon(json.at("eps")),
+        beta1(json.at("betas").at(0)),
+        beta2(json.at("betas").at(1)),
+        to_zero(json.at("linear_to_zero")),
         no_decay(json.at("no_decay_for_bias_and_layer_norm")) {}
 };
 
@@ -161,7 +169,8 @@ void check_run(fs::path const& folder, std::string const& run) {
     double const tolerance = in_double ? one : one * double(step + 1);
     INFO("step " << step + 1);
     check_stored("learning rate", std::vector<double>{rate}, {log.at("learning_rate").get<double>()}, 1e-15);
-    check_stored("cross entropy", std::vector<double>{mean(results.losses[0])}, {log.at("cross_entropy").get<double>()}, tolerance);
+    check_stored("cross entropy", std::vector<double>{mean(results.losses[0])}, {log.at("cross_entropy").get<double>()},
+                 tolerance);
     check_stored("l1", std::vector<double>{mean(results.losses[1])}, {log.at("l1").get<double>()}, tolerance);
     check_stored("gradient norm", std::vector<double>{clip.fetch_norm()}, {log.at("grad_norm").get<double>()}, tolerance);
     optimizer.template step<B>(model.context(), store, state, clip.scale(), rate);
@@ -190,10 +199,13 @@ void check_run(fs::path const& folder, std::string const& run) {
 void check_run(std::string const& run) {
   Needs const data;
   if (!data.has("train-" + run + ".json")) HONE_SKIP(("expected/tiny/train-" + run + ".json is absent").c_str());
-  auto const no_decay = read_json_file(data.folder / ("train-" + run + ".json")).at("settings").at("no_decay_for_bias_and_layer_norm");
+  auto const no_decay =
+      read_json_file(data.folder / ("train-" + run + ".json")).at("settings").at("no_decay_for_bias_and_layer_norm");
   auto check = [&]<class B>(std::type_identity<B>) {
-    if (no_decay.get<bool>()) check_run<B, NoDecayForBiasAndNorm>(data.folder, run);
-    else check_run<B, OneGroup>(data.folder, run);
+    if (no_decay.get<bool>())
+      check_run<B, NoDecayForBiasAndNorm>(data.folder, run);
+    else
+      check_run<B, OneGroup>(data.folder, run);
   };
   check(std::type_identity<Reference<fp64>>{});
   check(std::type_identity<Cpu<fp64>>{});

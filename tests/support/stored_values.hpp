@@ -51,7 +51,8 @@ template <class T>
 void check_stored(std::string const& name, std::vector<T> const& got, std::vector<double> const& stored, double tolerance,
                   double at_least = 0) {
   double const difference = largest_difference(got, stored), scale = std::max(largest(stored), at_least);
-  INFO(name << ": " << got.size() << " values, difference " << difference << ", largest " << scale << ", ratio " << difference / scale);
+  INFO(name << ": " << got.size() << " values, difference " << difference << ", largest " << scale << ", ratio "
+            << difference / scale);
   CHECK(difference <= tolerance * scale);
 }
 

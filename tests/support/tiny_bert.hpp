@@ -27,7 +27,8 @@ inline std::vector<LabelledBatch> stored_batches(std::filesystem::path const& fi
   for (;;) {
     std::string const prefix = "batch." + std::to_string(batches.size()) + ".";
     if (!reader.find(prefix + "tokens")) return batches;
-    auto const tokens = reader.read<std::int32_t>(prefix + "tokens"), segments = reader.read<std::int32_t>(prefix + "segments");
+    auto const tokens = reader.read<std::int32_t>(prefix + "tokens"),
+               segments = reader.read<std::int32_t>(prefix + "segments");
     auto const offsets = reader.read<std::int32_t>(prefix + "offsets");
     auto const stars = reader.read<float>(prefix + "star_rating");
     LabelledBatch made;

@@ -44,7 +44,9 @@ class GuardedMatrix {
     fill(memory_.data(), memory_.size());
   }
   void poison() { fill(view().data, rows_ * cols_); }
-  void set(std::vector<double> const& values) { context_->upload(view().data, values.data(), values.size() * sizeof(double)); }
+  void set(std::vector<double> const& values) {
+    context_->upload(view().data, values.data(), values.size() * sizeof(double));
+  }
   std::vector<double> values() const {
     std::vector<double> host(std::size_t(rows_ * cols_));
     context_->download(host.data(), view().data, host.size() * sizeof(double));
@@ -90,7 +92,8 @@ inline bool same_bits(std::vector<double> const& a, std::vector<double> const& b
 template <Backend B>
 class GradientChecker {
  public:
-  GradientChecker(typename B::Context& context, ParameterStore<B>& store, Differentiable<B> problem, CheckOptions const& options)
+  GradientChecker(typename B::Context& context, ParameterStore<B>& store, Differentiable<B> problem,
+                  CheckOptions const& options)
       : context_(context),
         store_(store),
         problem_(std::move(problem)),
@@ -108,7 +111,8 @@ class GradientChecker {
     }
     for (auto const& x : inputs_) input_views_.push_back(x.view());
     for (auto const& dx : dinputs_) dinput_views_.push_back(dx.view());
-    for (Index id = 0; id < store.count(); ++id) {  // as initialised, and a random number, since zeros and ones hide mistakes
+    for (Index id = 0; id < store.count();
+         ++id) {  // as initialised, and a random number, since zeros and ones hide mistakes
       store.initialize(id, options.seed);
       auto const noise = random_values(store.info(id).size, options.seed, 1000 + std::uint64_t(id), 0.5);
       weights_.push_back(store.get(id));
@@ -168,7 +172,8 @@ class GradientChecker {
     y_.poison();
     forward();
     baseline_ = y_.values();
-    if (!finite("y", baseline_, y_.cols(), "is not finite: forward did not assign it, or read what was never written")) return;
+    if (!finite("y", baseline_, y_.cols(), "is not finite: forward did not assign it, or read what was never written"))
+      return;
 
     // First contribution: assigned, over NaN.
     store_.begin_step();
@@ -178,7 +183,8 @@ class GradientChecker {
     bool complete = true;
     for (std::size_t i = 0; i < dinputs_.size(); ++i) {
       dx.push_back(dinputs_[i].values());
-      complete &= finite("d" + problem_.inputs[i].name, dx[i], dinputs_[i].cols(), "is not finite: backward must assign it (=)");
+      complete &=
+          finite("d" + problem_.inputs[i].name, dx[i], dinputs_[i].cols(), "is not finite: backward must assign it (=)");
     }
     for (Index id = 0; id < store_.count(); ++id) {
       dw.push_back(store_.get_gradient(id));
@@ -265,7 +271,8 @@ class GradientChecker {
   }
 
   template <class Set>
-  void compare(std::string const& name, std::vector<double> const& got, std::vector<double> const& at, Index cols, Set const& set) {
+  void compare(std::string const& name, std::vector<double> const& got, std::vector<double> const& at, Index cols,
+               Set const& set) {
     Index const size = Index(at.size()), most = options_.most_values;
     std::vector<std::pair<Index, double>> differences;  // place and value
     PhiloxStream random(options_.seed, 55);

@@ -11,7 +11,8 @@ namespace hone::testing {
 
 /// A layer that reads the tokens of the batch and has no input matrix: Embedding.
 template <class L, class B>
-concept TokenLayer = Backend<B> && requires(L const& layer, Plan& plan, Pass<B>& pass, typename L::Cache& cache, Matrix<B> y, Index rows) {
+concept TokenLayer = Backend<B> &&
+    requires(L const& layer, Plan& plan, Pass<B>& pass, typename L::Cache& cache, Matrix<B> y, Index rows) {
   { layer.plan(plan, rows) } -> std::same_as<typename L::Cache>;
   { layer.forward(pass, y, cache) } -> std::same_as<void>;
   { layer.backward(pass, y, cache) } -> std::same_as<void>;
@@ -31,8 +32,9 @@ template <Backend B = Reference<fp64>, class Make>
 CheckReport check_layer(Make&& make, CheckOptions const& options = {}) {
   using L = std::remove_cvref_t<decltype(make(std::declval<ParameterStore<B>&>()))>;
   constexpr bool reads_tokens = TokenLayer<L, B>;
-  static_assert(Layer<L, B> || reads_tokens, "[hone-E151] check_layer: what was made is not a layer: it needs a Cache, plan, forward, "
-                                             "backward, input_width and output_width. See docs/errors.md#e151.");
+  static_assert(Layer<L, B> || reads_tokens,
+                "[hone-E151] check_layer: what was made is not a layer: it needs a Cache, plan, forward, "
+                "backward, input_width and output_width. See docs/errors.md#e151.");
   if constexpr (Layer<L, B> || reads_tokens) {
     typename B::Context context({options.threads});
     ParameterStore<B> store(context);

@@ -16,12 +16,12 @@ namespace hone::testing {
 
 /// Proves a head: y = Map(W x + b), K = width outputs. What is checked: see check_gradients.
 template <class H, Backend B = Reference<fp64>>
-  requires Head<H>
-CheckReport check_head(Index input_width, CheckOptions const& options = {}) {
+requires Head<H> CheckReport check_head(Index input_width, CheckOptions const& options = {}) {
   using P = typename B::Precision;
   typename B::Context context({options.threads});
   ParameterStore<B> store(context);
-  Linear<B> const linear(store, std::string(H::name()), input_width, H::width, Initializer::uniform(0.5), Initializer::uniform(0.5));
+  Linear<B> const linear(store, std::string(H::name()), input_width, H::width, Initializer::uniform(0.5),
+                         Initializer::uniform(0.5));
   store.allocate();
   typename Linear<B>::Cache cache{};
   Matrix<B> x, dx;
@@ -48,8 +48,8 @@ CheckReport check_head(Index input_width, CheckOptions const& options = {}) {
 /// Also: the loss is the same when no gradient is asked for, and doutput is assigned.
 /// @param labels  the examples' labels  @param width  K, outputs of an example; they are random in +-4
 template <class L, Backend B = Reference<fp64>>
-  requires Loss<L>
-CheckReport check_loss(std::vector<typename L::Label> labels, Index width, CheckOptions const& options = {}) {
+requires Loss<L> CheckReport check_loss(std::vector<typename L::Label> labels, Index width,
+                                        CheckOptions const& options = {}) {
   using P = typename B::Precision;
   using Label = typename L::Label;
   constexpr double factor = 0.25;  // the loss's weight over the step's examples
@@ -68,8 +68,10 @@ CheckReport check_loss(std::vector<typename L::Label> labels, Index width, Check
   CheckReport report;
   auto const at_rest = evaluate(outputs, dx.view());
   auto const gradient = dx.values();
-  if (!detail::same_bits(at_rest, evaluate(outputs, {}))) report.failures.push_back("the loss is another one when no gradient is asked for");
-  if (!dx.guards_untouched() || !losses.guards_untouched()) report.failures.push_back("memory beside the outputs was written");
+  if (!detail::same_bits(at_rest, evaluate(outputs, {})))
+    report.failures.push_back("the loss is another one when no gradient is asked for");
+  if (!dx.guards_untouched() || !losses.guards_untouched())
+    report.failures.push_back("memory beside the outputs was written");
   double scale = 0, size = 0;
   for (double const loss : at_rest) size = std::max(size, std::abs(loss));
   std::vector<double> differences;
@@ -88,7 +90,8 @@ CheckReport check_loss(std::vector<typename L::Label> labels, Index width, Check
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     double const error = std::abs(gradient[i] - differences[i]) / (scale + rounding / options.tolerance);
     ++report.values;
-    std::string const where = "doutput(" + std::to_string(i / std::size_t(width)) + ", " + std::to_string(i % std::size_t(width)) + ")";
+    std::string const where =
+        "doutput(" + std::to_string(i / std::size_t(width)) + ", " + std::to_string(i % std::size_t(width)) + ")";
     if (!(error <= report.largest_error)) {
       report.largest_error = error;
       report.where = where;
@@ -96,7 +99,8 @@ CheckReport check_loss(std::vector<typename L::Label> labels, Index width, Check
       report.expected = differences[i];
     }
     if (!(error <= options.tolerance))
-      report.failures.push_back(where + " is " + CheckReport::number(gradient[i]) + " and should be " + CheckReport::number(differences[i]));
+      report.failures.push_back(where + " is " + CheckReport::number(gradient[i]) + " and should be " +
+                                CheckReport::number(differences[i]));
   }
   return report;
 }

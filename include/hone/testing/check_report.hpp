@@ -39,17 +39,17 @@ struct CheckOptions {
   double step = 1e-3;                         ///< h of the differences; smaller beside a kink (relu)
   Index most_values = 0;                      ///< at most so many values of each tensor, and one random direction; 0: all
   int threads = 1;
-  bool first_rows = false;                    ///< only the first row of each sequence is read: y (B, O)
+  bool first_rows = false;  ///< only the first row of each sequence is read: y (B, O)
 };
 
 /// The outcome of a check.
 struct CheckReport {
-  double largest_error = 0;  ///< the largest relative error of a gradient
-  std::string where{};       ///< the value it belongs to: "dmine.weight(3, 1), with dropout"
-  double got = 0;            ///< that value as backward gave it
-  double expected = 0;       ///< the same by differences
-  Index values = 0;          ///< compared
-  bool dropout_acts = false; ///< whether the random key changed the output
+  double largest_error = 0;             ///< the largest relative error of a gradient
+  std::string where{};                  ///< the value it belongs to: "dmine.weight(3, 1), with dropout"
+  double got = 0;                       ///< that value as backward gave it
+  double expected = 0;                  ///< the same by differences
+  Index values = 0;                     ///< compared
+  bool dropout_acts = false;            ///< whether the random key changed the output
   std::vector<std::string> failures{};  ///< one sentence each; empty: passed
 
   bool passed() const { return failures.empty(); }
@@ -58,13 +58,14 @@ struct CheckReport {
   std::string text() const {
     std::string all;
     for (std::string const& failure : failures) all += failure + "\n";
-    return all + std::to_string(values) + " values compared, largest relative error " + number(largest_error) + " at " + where + "\n";
+    return all + std::to_string(values) + " values compared, largest relative error " + number(largest_error) + " at " +
+           where + "\n";
   }
   /// Throws E650 unless passed.
   void require() const {
     if (passed()) return;
-    throw Error(650, "a gradient check failed: " + failures.front(), {.value = std::to_string(failures.size()) + " failures"},
-                "correct backward where the message says");
+    throw Error(650, "a gradient check failed: " + failures.front(),
+                {.value = std::to_string(failures.size()) + " failures"}, "correct backward where the message says");
   }
 
   static std::string number(double value) {
