@@ -72,7 +72,7 @@ struct CpuKernel<AttentionForward<P>> {
       for (int i = 0; i < key_group && j + i < item.keys; ++i)
         HONE_UNROLL for (int v = 0; v < vectors; ++v) {
           T* const place = scores + (j + i) * block + v * L;
-          V p = detail::vector_exp<T>(load(place) - highest[v]);
+          V p = detail::vector_exp<T, true>(load(place) - highest[v]);
           total[v] += p;
           if (item.dropout.active()) p = detail::keep_lanes<T>(p, &words[i / 2][v * L], i, item.dropout.threshold);
           store<T>(place, p);
@@ -184,7 +184,7 @@ struct CpuKernel<AttentionBackward<P>> {
         V const block_lse = load(lse + v * L), block_delta = load(delta + v * L);
         for (int i = 0; i < key_group; ++i) {
           T *const score = scores + i * block + v * L, *const slope = slopes + i * block + v * L;
-          V const p = detail::vector_exp<T>(load(score) - block_lse);
+          V const p = detail::vector_exp<T, true>(load(score) - block_lse);
           V masked = p, dp = load(slope);
           if (item.dropout.active()) {
             std::uint32_t const* const lane_words = &words[i / 2][v * L];

@@ -69,8 +69,9 @@ void copy_rows(MatrixView<T const> rows, T factor, Index height, Index width, T*
 /// to[c][r] = factor * rows(r, c), with zeros in columns beyond the last row.
 template <class T>
 void transpose_rows(MatrixView<T const> rows, T factor, Index height, T* HONE_RESTRICT to) {
-  for (Index r = 0; r < height; ++r)
-    for (Index c = 0; c < rows.cols; ++c) to[c * height + r] = r < rows.rows ? factor * rows(r, c) : T(0);
+  transpose(rows.data, rows.stride, rows.rows, rows.cols, factor, to, height);
+  if (rows.rows == height) return;
+  for (Index c = 0; c < rows.cols; ++c) std::fill(to + c * height + rows.rows, to + (c + 1) * height, T(0));
 }
 
 /// The Philox words of `key_group` keys from `key` on, for every query of a block: words[w][query].
@@ -130,8 +131,7 @@ void weighted_rows(Index keys, T const* rows, Index padded_width, T const* weigh
     HONE_UNROLL for (int r = 0; r < height; ++r)
       HONE_UNROLL for (int v = 0; v < vectors; ++v) store<T>(tile + (e + r) * block + v * lanes<T>, acc[r][v] * factor[v]);
   }
-  for (Index r = 0; r < out.rows; ++r)
-    for (Index c = 0; c < out.cols; ++c) out(r, c) = tile[c * block + r];
+  transpose(static_cast<T const*>(tile), block, out.cols, out.rows, T(1), out.data, out.stride);
 }
 
 /// sums[key][e] += sum_query weights[key][query] rows[query][e] for `key_group` keys and the first `queries` queries.

@@ -68,11 +68,9 @@ HONE_ALWAYS_INLINE inline void interleave(Vec<T>& a, Vec<T>& b) {
   }(std::make_integer_sequence<int, lanes<T>>{});
 }
 
-/// to[k][r] = from[r * row_step + k] for r < height and k < lanes: in log2(height) rounds of interleaving (height 4 or 8).
+/// Rows of a tile, `height` vectors (a power of two), become its columns one after the other, [k][height]: in log2(height) rounds.
 template <class T, int height>
-HONE_ALWAYS_INLINE inline void transpose_tile(T const* from, Index row_step, T* to) {
-  Vec<T> v[height];
-  HONE_UNROLL for (int r = 0; r < height; ++r) v[r] = load(from + r * row_step);
+HONE_ALWAYS_INLINE inline void transpose_vectors(Vec<T> (&v)[height]) {
   // v[i + j] holds rows j, j + distance, ... of consecutive k, interleaved; round by round the rows of one k come together.
   HONE_UNROLL for (int distance = height / 2, pieces = 1; distance > 0; distance /= 2, pieces *= 2) {
     Vec<T> next[height] = {};  // filled whole below; g++ 12 cannot see it
@@ -84,7 +82,33 @@ HONE_ALWAYS_INLINE inline void transpose_tile(T const* from, Index row_step, T* 
     }
     HONE_UNROLL for (int r = 0; r < height; ++r) v[r] = next[r];
   }
+}
+
+/// to[k][r] = from[r * row_step + k] for r < height and k < lanes.
+template <class T, int height>
+HONE_ALWAYS_INLINE inline void transpose_tile(T const* from, Index row_step, T* to) {
+  Vec<T> v[height];
+  HONE_UNROLL for (int r = 0; r < height; ++r) v[r] = load(from + r * row_step);
+  transpose_vectors<T, height>(v);
   HONE_UNROLL for (int r = 0; r < height; ++r) store<T>(to + r * lanes<T>, v[r]);
+}
+
+/// to[c * to_step + r] = factor * from[r * from_step + c] for r < rows and c < cols.
+template <class T>
+void transpose(T const* from, Index from_step, Index rows, Index cols, T factor, T* to, Index to_step) {
+  constexpr Index side = lanes<T>;
+  for (Index r = 0; r < rows; r += side)
+    for (Index c = 0; c < cols; c += side) {
+      if (r + side <= rows && c + side <= cols) {
+        Vec<T> v[side];
+        HONE_UNROLL for (int i = 0; i < side; ++i) v[i] = load(from + (r + i) * from_step + c);
+        transpose_vectors<T, side>(v);
+        HONE_UNROLL for (int i = 0; i < side; ++i) store<T>(to + (c + i) * to_step + r, v[i] * factor);
+        continue;
+      }
+      for (Index i = r; i < std::min(r + side, rows); ++i)
+        for (Index j = c; j < std::min(c + side, cols); ++j) to[j * to_step + i] = factor * from[i * from_step + j];
+    }
 }
 
 /// `count` rows of an operand from row i on, columns k .. k + depth - 1, as [k][height], short of `height` rows with zeros.

@@ -31,7 +31,8 @@ HONE_ALWAYS_INLINE inline Vec<T> vector_sqrt(Vec<T> x) {
 /// float: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial in r (interpolated at Chebyshev nodes, relative error 3e-9), times 2^n.
 /// Relative error <= 2e-7; 0 below -87.3, exp(88.3) above 88.3, NaN stays NaN. double: std::exp (for proofs, not speed).
 /// Bits depend on whether the compiler fuses multiply and add, hence on the program, not on lanes or neighbours.
-template <class T>
+/// `never_positive` promises x <= 1 and saves the test for the upper end.
+template <class T, bool never_positive = false>
 HONE_ALWAYS_INLINE inline Vec<T> vector_exp(Vec<T> x) {
   if constexpr (std::is_same_v<T, double>) {
     for (int i = 0; i < lanes<T>; ++i) x[i] = std::exp(x[i]);
@@ -39,10 +40,8 @@ HONE_ALWAYS_INLINE inline Vec<T> vector_exp(Vec<T> x) {
   } else {
     using Signed = typename VectorOf<float>::Signed;
     float const magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
-    Vec<float> const low = splat(-87.3f), high = splat(88.3f);
-    Signed const tiny = x < low;
-    x = x < low ? low : x;
-    x = x > high ? high : x;
+    Signed const tiny = x < -87.3f;  // what is computed for those is thrown away at the end
+    if constexpr (!never_positive) x = x > 88.3f ? splat(88.3f) : x;
     Vec<float> const shifted = x * 1.44269504f + magic;
     Vec<float> const n = shifted - magic;
     Vec<float> r = x - n * 0.693359375f;  // ln 2 in two parts, the first exact in few bits
@@ -71,7 +70,7 @@ struct NormalDistribution {
 /// double: std::erfc and std::exp.
 template <class T>
 HONE_ALWAYS_INLINE inline NormalDistribution<T> vector_normal(Vec<T> u) {
-  Vec<T> const gauss = vector_exp<T>(u * u * T(-0.5));
+  Vec<T> const gauss = vector_exp<T, true>(u * u * T(-0.5));
   Vec<T> cdf{};
   if constexpr (std::is_same_v<T, double>) {
     for (int i = 0; i < lanes<T>; ++i) cdf[i] = std::erfc(u[i] * -0.70710678118654752440) / 2;
