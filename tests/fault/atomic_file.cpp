@@ -94,7 +94,15 @@ bool become_root_of_own_namespace() {
          put("/proc/self/gid_map", "0 " + group + " 1");
 }
 
-std::string const old_content(70'000, 'o'), new_content(90'000, 'n');
+/// Text in which no two places look alike, so that bytes lost or written twice show.
+std::string numbers(std::size_t size) {
+  std::string text;
+  for (int i = 0; text.size() < size; ++i) text += std::to_string(i) + " ";
+  text.resize(size);
+  return text;
+}
+
+std::string const old_content(70'000, 'o'), new_content = numbers(90'000);
 
 void write_new(fs::path const& path) {
   hone::BasicAtomicFile<FaultyCalls> file(path, new_content.size());
