@@ -62,6 +62,7 @@ class BertClassifier {
   /// A new model from a configuration: every parameter is initialised from the seed.
   static BertClassifier from_config(BertConfig const& config, std::optional<Tokenizer> tokenizer = {}, ModelOptions options = {}) {
     BertClassifier model(config, std::move(tokenizer), options);
+    model.parameters().allocate();
     for (Index id = 0; id < model.parameters().count(); ++id) model.parameters().initialize(id, options.seed);
     return model;
   }
@@ -199,7 +200,6 @@ class BertClassifier {
         workspace_(*context_),
         memory_(*context_) {
     if (tokenizer_) check_tokenizer(*tokenizer_, config_);
-    parameters_->allocate();
   }
 
   template <std::size_t... I>

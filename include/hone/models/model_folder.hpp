@@ -48,7 +48,8 @@ inline BertConfig with_dropout(BertConfig config, std::optional<double> probabil
   return config;
 }
 
-/// Fills all parameters from a checkpoint; those in `may_be_new` are initialised when the file does not have them.
+/// Allocates all parameters of a store and fills them from a checkpoint; those in `may_be_new` are initialised when the file
+/// does not have them. The file's shapes are compared first: a small file with a large configuration allocates nothing.
 ///
 /// Returns the account. Errors: E510 when something else is missing or has another shape; nothing is loaded then.
 template <Backend B>
@@ -61,6 +62,7 @@ Ledger load_parameters(ParameterStore<B>& store, ModelWeights const& weights, st
     expected.push_back({info.name, info.shape, std::find(may_be_new.begin(), may_be_new.end(), info.name) != may_be_new.end()});
   LoadPlan const plan = plan_loading(in_file, expected);
   plan.ledger.require_ok(weights.tensors().empty() ? "model.safetensors" : weights.file_of(weights.tensors().front().name).string());
+  store.allocate();
   for (auto const& [parameter, tensor] : plan.load) {
     Index const id = store.find(parameter);
     std::vector<MasterOf<typename B::Precision>> values(std::size_t(store.info(id).size));
