@@ -21,7 +21,8 @@ inline bool parse_command_line(CLI::App& app, int argc, char** argv) {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
     if (error.get_exit_code() != 0)
-      throw Error(901, "the command line is not right: " + std::string(error.what()), {}, "see " + app.get_name() + " --help");
+      throw Error(901, "the command line is not right: " + std::string(error.what()), {},
+                  "see " + app.get_name() + " --help");
     app.exit(error);
     return false;
   }

@@ -40,11 +40,13 @@ Model demo_model(data::Dataset const& train, typename Model::ModelOptions option
 }
 
 /// Prints what a bag of words reaches on the same reviews and tokens, beside the model, and keeps it for results.json.
-inline void compare_with_bag_of_words(data::Imdb const& reviews, double accuracy, Console& console, nlohmann::ordered_json& results) {
+inline void compare_with_bag_of_words(data::Imdb const& reviews, double accuracy, Console& console,
+                                      nlohmann::ordered_json& results) {
   double const baseline = data::bag_of_words_accuracy(reviews.train, reviews.test);
   results["bag_of_words_accuracy"] = baseline;
-  console.print(formatted("accuracy of this model %.2f %%, of a bag of words (logistic regression, blind to word order) %.2f %%",
-                          100 * accuracy, 100 * baseline));
+  console.print(
+      formatted("accuracy of this model %.2f %%, of a bag of words (logistic regression, blind to word order) %.2f %%",
+                100 * accuracy, 100 * baseline));
 }
 
 }  // namespace hone::examples

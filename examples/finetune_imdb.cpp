@@ -23,14 +23,15 @@ using Model = BertClassifier<Cpu<fp32>, Heads<Classify<"is_positive", 2>, Regres
 using Training = Recipe<AdamW, LinearWarmup, GlobalNormClip, WeightedSum<CrossEntropy, L1>>;
 
 // Tests the model; shows how far it is. Ctrl-C ends it with error E630 when `stop` is given.
-Evaluation<Model::HeadsType> test(Model& model, data::Dataset const& reviews, Training const& recipe, Settings const& settings,
-                                  Console& console, std::atomic<bool> const* stop) {
+Evaluation<Model::HeadsType> test(Model& model, data::Dataset const& reviews, Training const& recipe,
+                                  Settings const& settings, Console& console, std::atomic<bool> const* stop) {
   EvaluationOptions options;
   options.batch_size = settings.eval_batch;
   options.stop = stop;
   auto const begin = std::chrono::steady_clock::now();
   options.on_progress = [&](Index done, Index total) {
-    console.progress("testing", done, total, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    console.progress("testing", done, total,
+                     std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   };
   return evaluate(model, reviews, recipe.losses, options);
 }
@@ -41,7 +42,8 @@ int finetune(Settings settings) {
 
   // 1. A model with a tokenizer, and reviews with labels. Without --model and --data both are made from nothing.
   Model::ModelOptions const options{{settings.threads}, settings.seed, settings.dropout};
-  data::ImdbOptions const subset{0, std::size_t(settings.train_examples), std::size_t(settings.test_examples), settings.seed};
+  data::ImdbOptions const subset{0, std::size_t(settings.train_examples), std::size_t(settings.test_examples),
+                                 settings.seed};
   std::optional<Model> made;
   if (!settings.is_demo()) made = Model::from_pretrained(settings.model, options);
   data::Imdb reviews = settings.is_demo() ? examples::demo_reviews(subset) : data::read_imdb(settings.data, subset);
@@ -59,8 +61,10 @@ int finetune(Settings settings) {
   console.print(settings.is_demo() ? "all parameters are new: nothing is pretrained here" : model.ledger().summary());
   for (auto const& note : model.tokenizer().notes()) console.print(printable_text(note));
   console.title("Reviews");
-  console.print("train: " + data_summary(reviews.train) + "\n       " + length_summary(reviews.train.tokens, settings.max_length));
-  console.print("test:  " + data_summary(reviews.test) + "\n       " + length_summary(reviews.test.tokens, settings.max_length));
+  console.print("train: " + data_summary(reviews.train) + "\n       " +
+                length_summary(reviews.train.tokens, settings.max_length));
+  console.print("test:  " + data_summary(reviews.test) + "\n       " +
+                length_summary(reviews.test.tokens, settings.max_length));
   if (!reviews.problems.empty()) console.print("problems in the data:\n" + problems_text(reviews.problems));
   console.title("Settings");
   console.print(examples::describe(settings, console.terminal().width));
@@ -71,11 +75,15 @@ int finetune(Settings settings) {
   recipe.schedule.warmup = settings.warmup;
   recipe.clip.max_norm = settings.clip_norm;
   recipe.losses.weights = {1, settings.star_loss_weight};
-  Trainer trainer(model, TrainerOptions{settings.lr, settings.batch_size, settings.step_every, settings.epochs, settings.num_steps, settings.seed}, recipe);
+  Trainer trainer(model,
+                  TrainerOptions{settings.lr, settings.batch_size, settings.step_every, settings.epochs, settings.num_steps,
+                                 settings.seed},
+                  recipe);
 
   // 4. Training. Ctrl-C ends it after the step at work; what was learnt until then is saved and tested.
   console.title("Training (measures are means of the last 20 steps)");
-  InterruptFlag interrupt("\nEnding early: this step is finished, then the model saved and tested. Ctrl-C again ends at once.\n");
+  InterruptFlag interrupt(
+      "\nEnding early: this step is finished, then the model saved and tested. Ctrl-C again ends at once.\n");
   std::optional<JsonLinesFile> evaluations;
   FitReport const fitted = trainer.fit(
       reviews.train,

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -33,9 +33,12 @@ struct Settings {
 /// Calls visit(option, value, least, most, help) for every option; least and most are the allowed range of a number.
 template <class S, class Visit>
 void each_setting(S& s, Visit&& visit) {
-  visit("--model", s.model, 0, 0, "folder of a pretrained BERT: config.json, model.safetensors, tokenizer.json or vocab.txt");
-  visit("--data", s.data, 0, 0, "aclImdb, as folder or archive, or anything of its shape: */{train,test}/{pos,neg}/ID_STARS.txt");
-  visit("--out", s.out, 0, 0, "folder for the trained model and the reports; if not given a new one, runs/NAME of the model");
+  visit("--model", s.model, 0, 0,
+        "folder of a pretrained BERT: config.json, model.safetensors, tokenizer.json or vocab.txt");
+  visit("--data", s.data, 0, 0,
+        "aclImdb, as folder or archive, or anything of its shape: */{train,test}/{pos,neg}/ID_STARS.txt");
+  visit("--out", s.out, 0, 0,
+        "folder for the trained model and the reports; if not given a new one, runs/NAME of the model");
   visit("--lr", s.lr, 0, 1e300, "learning rate");
   visit("--batch-size", s.batch_size, 1, 1e6, "reviews in one forward and backward pass");
   visit("--step-every", s.step_every, 1, 1e6, "batches in one optimizer step");
@@ -58,16 +61,18 @@ void each_setting(S& s, Visit&& visit) {
 /// Reads the command line; none: there is nothing to do (--help). Errors: E901, E902.
 inline std::optional<Settings> read_settings(int argc, char** argv) {
   Settings s;
-  CLI::App app("Fine-tunes a pretrained BERT on IMDB: is a review positive, and how many stars does it give?\n"
-               "Without --model and --data it runs on a small built-in corpus of generated reviews, with its own defaults.",
-               "finetune_imdb");
+  CLI::App app(
+      "Fine-tunes a pretrained BERT on IMDB: is a review positive, and how many stars does it give?\n"
+      "Without --model and --data it runs on a small built-in corpus of generated reviews, with its own defaults.",
+      "finetune_imdb");
   each_setting(s, [&app](char const* name, auto& value, double least, double most, char const* help) {
     auto* option = app.add_option(name, value, help);
     if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) option->capture_default_str();
     if (least < most)
       option->check([least, most](std::string const& text) {  // written so that NaN is refused
         double const number = std::strtod(text.c_str(), nullptr);
-        return number >= least && number <= most ? "" : formatted("%s is not in the range %g to %g", text.c_str(), least, most);
+        return number >= least && number <= most ? ""
+                                                 : formatted("%s is not in the range %g to %g", text.c_str(), least, most);
       });
   });
   app.add_flag("--overwrite", s.overwrite, "replace an earlier run in --out");
@@ -115,16 +120,19 @@ inline RunFolder make_run_folder(Settings const& settings) {
   }
   std::error_code ignored;
   if (!settings.model.empty() && fs::equivalent(settings.model, settings.out, ignored))
-    throw Error(911, "the run would write over the model that it starts from", {.file = settings.out}, "choose another --out");
+    throw Error(911, "the run would write over the model that it starts from", {.file = settings.out},
+                "choose another --out");
   return RunFolder::named(settings.out, settings.overwrite);
 }
 
-/// Makes --max-length fit the model. The default is cut to what the model can, with a note; Errors: E904 when it was asked for.
+/// Makes --max-length fit the model. The default is cut to what the model can, with a note; Errors: E904 when it was asked
+/// for.
 inline std::string limit_length(Settings& settings, Index longest) {
   if (settings.max_length <= longest) return "";
   if (settings.max_length_given)
     throw Error(904, "--max-length is more than the model's position table has",
-                {.value = std::to_string(settings.max_length), .allowed = "2 to " + std::to_string(longest)}, "give a smaller --max-length");
+                {.value = std::to_string(settings.max_length), .allowed = "2 to " + std::to_string(longest)},
+                "give a smaller --max-length");
   settings.max_length = longest;
   return "note: reviews are cut at " + std::to_string(longest) + " tokens, the most that this model can read";
 }
@@ -168,14 +176,15 @@ inline std::string last_words(Settings const& settings, std::filesystem::path co
   std::string text = "\nmodel, metrics.jsonl, results.json and predictions.jsonl are in " + where +
                      "\nto rate a text: build/examples/predict " + where + " \"what a film!\"\n";
   if (settings.is_demo())
-    text += "\nThese reviews were generated. The real thing:\n"
-            "  scripts/get_imdb.sh\n"
-            "  scripts/get_model.sh bert-base-cased\n"
-            "  scripts/quickstart.sh --model models/bert-base-cased --data data/aclImdb_v1.tar.gz\n"
-            "or a small model, 2,000 reviews: minutes instead of hours\n"
-            "  scripts/get_model.sh sentence-transformers/all-MiniLM-L6-v2\n"
-            "  scripts/quickstart.sh --model models/sentence-transformers/all-MiniLM-L6-v2 --data data/aclImdb_v1.tar.gz"
-            " --lr 5e-5 --train-examples 2000\n";
+    text +=
+        "\nThese reviews were generated. The real thing:\n"
+        "  scripts/get_imdb.sh\n"
+        "  scripts/get_model.sh bert-base-cased\n"
+        "  scripts/quickstart.sh --model models/bert-base-cased --data data/aclImdb_v1.tar.gz\n"
+        "or a small model, 2,000 reviews: minutes instead of hours\n"
+        "  scripts/get_model.sh sentence-transformers/all-MiniLM-L6-v2\n"
+        "  scripts/quickstart.sh --model models/sentence-transformers/all-MiniLM-L6-v2 --data data/aclImdb_v1.tar.gz"
+        " --lr 5e-5 --train-examples 2000\n";
   return text;
 }
 

@@ -77,7 +77,8 @@ inline std::string step_line(RunningMeans const& means, int columns) {
     std::string text;
     int importance;  // the larger the later it is left out
   };
-  std::vector<Part> parts{{formatted("step %lld/%lld", static_cast<long long>(last.step), static_cast<long long>(last.total_steps)), 9}};
+  std::vector<Part> parts{
+      {formatted("step %lld/%lld", static_cast<long long>(last.step), static_cast<long long>(last.total_steps)), 9}};
   for (std::size_t h = 0; h < last.losses.size(); ++h) {
     double const loss = means.mean([h](StepReport const& step) { return step.losses[h].second; });
     parts.push_back({last.losses[h].first + formatted(" %.4g", loss), h == 0 ? 8 : 6});
@@ -123,7 +124,9 @@ class Console {
     std::fflush(stream_);
   }
   /// A heading above what follows.
-  void title(std::string_view text) { print("\n" + (terminal_.colors ? "\x1b[1m" + std::string(text) + "\x1b[0m" : std::string(text))); }
+  void title(std::string_view text) {
+    print("\n" + (terminal_.colors ? "\x1b[1m" + std::string(text) + "\x1b[0m" : std::string(text)));
+  }
 
   /// A step was done.
   void step(StepReport const& report) {
@@ -138,7 +141,8 @@ class Console {
     if (done == 0) last_shown_ = -1e9;
     if (!due(done == total, seconds)) return;
     double const left = done > 0 ? seconds * static_cast<double>(total - done) / static_cast<double>(done) : std::nan("");
-    std::string const line = std::string(what) + formatted(" %lld/%lld", static_cast<long long>(done), static_cast<long long>(total)) +
+    std::string const line = std::string(what) +
+                             formatted(" %lld/%lld", static_cast<long long>(done), static_cast<long long>(total)) +
                              (done < total ? "  left " + shown_duration(left) : "  in " + shown_duration(seconds));
     show(cut_to_width(line, terminal_.interactive ? terminal_.width - 1 : 1000));
   }
@@ -177,7 +181,7 @@ class Console {
   std::FILE* stream_;
   Terminal terminal_;
   RunningMeans means_{};
-  std::string line_{};       ///< on the terminal now
+  std::string line_{};  ///< on the terminal now
   double last_shown_ = -1e9;
 };
 

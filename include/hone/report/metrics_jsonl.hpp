@@ -47,7 +47,7 @@ inline nlohmann::ordered_json to_json(StepReport const& step) {
 /// its lines; a line that a full disk or a power failure tore is cut off when the file is opened again.
 ///
 /// Errors: E701 disk full, E702 permission denied, E703 no such folder, E705 any other failure,
-/// E707 another process writes to it. A line that did not fit is
+/// E708 another process writes to it. A line that did not fit is
 /// taken back: the file then ends with the line before.
 class JsonLinesFile {
  public:
@@ -59,10 +59,11 @@ class JsonLinesFile {
     if (descriptor_ < 0) throw detail::write_error(errno, "creating a file", path_, 1);
     try {
       if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        throw Error(707, "another process is writing to this file", {.file = path_.string()},
+        throw Error(708, "another process is writing to this file", {.file = path_.string()},
                     "wait until it has ended, or choose another output folder");
       if (how == Open::append) cut_torn_line();
-      if (how == Open::fresh && ::ftruncate(descriptor_, 0) != 0) throw detail::write_error(errno, "emptying a file", path_, 1);
+      if (how == Open::fresh && ::ftruncate(descriptor_, 0) != 0)
+        throw detail::write_error(errno, "emptying a file", path_, 1);
     } catch (...) {
       ::close(descriptor_);
       throw;
@@ -110,7 +111,8 @@ class JsonLinesFile {
       }
       end = begin;
     }
-    if (end != about.st_size && ::ftruncate(descriptor_, end) != 0) throw detail::write_error(errno, "cutting a torn line", path_, 1);
+    if (end != about.st_size && ::ftruncate(descriptor_, end) != 0)
+      throw detail::write_error(errno, "cutting a torn line", path_, 1);
   }
 
   std::filesystem::path path_;

@@ -48,12 +48,14 @@ std::string measures_text(Evaluation<HeadList> const& evaluation) {
   std::string text;
   for (auto const& head : evaluation.heads) {
     if (head.classifies) {
-      text += head.head + formatted(": accuracy %.2f %% (95 %% interval %.2f to %.2f %%), cross entropy %.4f\n", 100 * head.accuracy,
-                                    100 * head.accuracy_interval.low, 100 * head.accuracy_interval.high, head.cross_entropy);
+      text += head.head + formatted(": accuracy %.2f %% (95 %% interval %.2f to %.2f %%), cross entropy %.4f\n",
+                                    100 * head.accuracy, 100 * head.accuracy_interval.low, 100 * head.accuracy_interval.high,
+                                    head.cross_entropy);
       Index const classes = head.confusion.classes;
       if (classes > 20) continue;
       text += formatted("  %-12s", "truth");
-      for (Index k = 0; k < classes; ++k) text += formatted(" %12s", ("said " + detail::class_name(head.head, classes, k)).c_str());
+      for (Index k = 0; k < classes; ++k)
+        text += formatted(" %12s", ("said " + detail::class_name(head.head, classes, k)).c_str());
       text += "\n";
       for (Index truth = 0; truth < classes; ++truth) {
         text += formatted("  %-12s", detail::class_name(head.head, classes, truth).c_str());
@@ -75,11 +77,12 @@ std::string measures_text(Evaluation<HeadList> const& evaluation) {
 /// @param columns  width of the lines
 /// @param lines    at most so many lines of text for each
 template <class HeadList>
-std::string mistakes_text(std::vector<HeadMistakes> const& mistakes, Outputs<HeadList> const& outputs, data::Dataset const& data,
-                          Tokenizer const& tokenizer, int columns, std::size_t lines = 6) {
+std::string mistakes_text(std::vector<HeadMistakes> const& mistakes, Outputs<HeadList> const& outputs,
+                          data::Dataset const& data, Tokenizer const& tokenizer, int columns, std::size_t lines = 6) {
   std::string text;
   for (auto const& head : mistakes) {
-    text += (text.empty() ? "" : "\n") + head.head + (head.classifies ? ": wrong with the most confidence" : ": largest errors") + "\n";
+    text += (text.empty() ? "" : "\n") + head.head +
+            (head.classifies ? ": wrong with the most confidence" : ": largest errors") + "\n";
     if (head.worst.empty()) text += "  none\n";
     int number = 0;
     for (auto const& mistake : head.worst) {
@@ -93,7 +96,8 @@ std::string mistakes_text(std::vector<HeadMistakes> const& mistakes, Outputs<Hea
         for_each_index<HeadList::count>([&](auto i) {
           using H = typename HeadList::template At<i>;
           if ((H::name() == head.head) == own && (detail::classifying_head<H> || H::width == 1))
-            append(detail::shown_prediction<H>(outputs.heads[i], mistake.example, data.label(H::name()).values[mistake.example]));
+            append(detail::shown_prediction<H>(outputs.heads[i], mistake.example,
+                                               data.label(H::name()).values[mistake.example]));
         });
       append(printable_text(data.sources[mistake.example]));
       for (auto const& piece : wrap_text(line, columns - 2)) text += "  " + piece + "\n";

@@ -49,7 +49,8 @@ nlohmann::ordered_json to_json(Evaluation<HeadList> const& evaluation) {
       auto& table = entry["confusion"] = nlohmann::ordered_json::array();  // truth by row, prediction by column
       for (Index truth = 0; truth < head.confusion.classes; ++truth) {
         table.push_back(nlohmann::ordered_json::array());
-        for (Index predicted = 0; predicted < head.confusion.classes; ++predicted) table.back().push_back(head.confusion(truth, predicted));
+        for (Index predicted = 0; predicted < head.confusion.classes; ++predicted)
+          table.back().push_back(head.confusion(truth, predicted));
       }
     } else if (!std::isnan(head.mean_absolute_error)) {
       entry["mean_absolute_error"] = head.mean_absolute_error;
@@ -83,7 +84,8 @@ inline nlohmann::ordered_json to_json(FitReport const& report) {
 /// How many tensors were loaded, are new, were ignored; the names of the new ones.
 inline nlohmann::ordered_json to_json(Ledger const& ledger) {
   nlohmann::ordered_json json;
-  for (LedgerState const state : {LedgerState::loaded, LedgerState::created, LedgerState::ignored}) json[name(state)] = ledger.count(state);
+  for (LedgerState const state : {LedgerState::loaded, LedgerState::created, LedgerState::ignored})
+    json[name(state)] = ledger.count(state);
   auto& created = json["new_parameters"] = nlohmann::ordered_json::array();
   for (auto const& entry : ledger.entries())
     if (entry.state == LedgerState::created) created.push_back(entry.parameter);
@@ -92,7 +94,8 @@ inline nlohmann::ordered_json to_json(Ledger const& ledger) {
 
 /// The worst mistakes with their texts, by head.
 template <class HeadList>
-nlohmann::ordered_json mistakes_json(std::vector<HeadMistakes> const& mistakes, Outputs<HeadList> const& outputs, data::Dataset const& data) {
+nlohmann::ordered_json mistakes_json(std::vector<HeadMistakes> const& mistakes, Outputs<HeadList> const& outputs,
+                                     data::Dataset const& data) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (auto const& head : mistakes) {
     auto& list = json[head.head] = nlohmann::ordered_json::array();

@@ -18,7 +18,8 @@ namespace hone {
 /// A folder for the files of one run, with its metrics.jsonl open. Made before the work begins, so that a folder that cannot
 /// be written is reported at once. If nothing was logged in the end, what was made is removed again.
 ///
-/// Errors: E910 the folder holds an earlier run, E707 another run is writing there, E702 to E705 it cannot be written.
+/// Errors: E910 the folder holds an earlier run, E708 another run is writing there, E707 it
+/// cannot be made, E702 to E705 it cannot be written.
 class RunFolder {
  public:
   /// A new folder PARENT/NAME, or PARENT/NAME-2, PARENT/NAME-3, ...: the first that is not there yet.
@@ -28,7 +29,7 @@ class RunFolder {
       std::filesystem::path const folder = parent / (number == 1 ? name : name + "-" + std::to_string(number));
       std::error_code failure;
       bool const made = std::filesystem::create_directory(folder, failure);
-      if (failure && failure != std::errc::file_exists) throw detail::write_error(failure.value(), "making a folder", folder, 1);
+      if (failure && failure != std::errc::file_exists) throw cannot_make(folder, failure);
       if (made) return RunFolder(folder, true);
     }
   }
@@ -44,12 +45,15 @@ class RunFolder {
                       "choose another --out, or give --overwrite to replace that run");
     make(folder);
     RunFolder run(folder, is_new);
-    for (char const* name : {"results.json", "predictions.jsonl", "evaluations.jsonl"}) std::filesystem::remove(folder / name, ignored);
+    for (char const* name : {"results.json", "predictions.jsonl", "evaluations.jsonl"})
+      std::filesystem::remove(folder / name, ignored);
     return run;
   }
 
   RunFolder(RunFolder&& other) noexcept
-      : folder_(std::move(other.folder_)), is_new_(std::exchange(other.is_new_, false)), metrics_(std::move(other.metrics_)) {}
+      : folder_(std::move(other.folder_)),
+        is_new_(std::exchange(other.is_new_, false)),
+        metrics_(std::move(other.metrics_)) {}
   RunFolder& operator=(RunFolder&&) = delete;
   ~RunFolder() {
     if (!metrics_) return;
@@ -71,8 +75,11 @@ class RunFolder {
     if (::statvfs(folder_.c_str(), &disk) != 0) return;
     auto const room = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
     if (room < bytes)
-      throw Error(701, "the disk has not enough room for the model", {.file = folder_.string(), .value = std::to_string(room) + " bytes free",
-                  .allowed = std::to_string(bytes) + " bytes needed"}, "make room or choose another output folder");
+      throw Error(701, "the disk has not enough room for the model",
+                  {.file = folder_.string(),
+                   .value = std::to_string(room) + " bytes free",
+                   .allowed = std::to_string(bytes) + " bytes needed"},
+                  "make room or choose another output folder");
   }
 
  private:
@@ -82,7 +89,11 @@ class RunFolder {
   static void make(std::filesystem::path const& folder) {
     std::error_code failure;
     std::filesystem::create_directories(folder, failure);
-    if (failure) throw detail::write_error(failure.value(), "making a folder", folder, 1);
+    if (failure) throw cannot_make(folder, failure);
+  }
+  static Error cannot_make(std::filesystem::path const& folder, std::error_code failure) {
+    return Error(707, "a folder cannot be made", {.file = folder.string(), .value = failure.message()},
+                 "check the path and the permissions");
   }
 
   std::filesystem::path folder_;

@@ -14,8 +14,8 @@
 
 namespace hone {
 
-/// "25000 texts; is_positive 0: 12500, 1: 12500; star_rating 1: 5100, 2: 2284, ...": how often each label occurs. A label with
-/// more than 20 different values is shown as its range.
+/// "25000 texts; is_positive 0: 12500, 1: 12500; star_rating 1: 5100, 2: 2284, ...": how often each label occurs. A label
+/// with more than 20 different values is shown as its range.
 inline std::string data_summary(data::Dataset const& data) {
   std::string text = std::to_string(data.size()) + " texts";
   for (auto const& column : data.labels) {
@@ -45,10 +45,12 @@ inline std::string length_summary(RaggedTokens const& tokens, Index max_length) 
   std::sort(lengths.begin(), lengths.end());
   double const count = static_cast<double>(lengths.size());
   auto const full = lengths.end() - std::lower_bound(lengths.begin(), lengths.end(), max_length);
-  std::string text = formatted("mean %.1f tokens, median %lld, longest %lld", static_cast<double>(tokens.tokens.size()) / count,
-                               static_cast<long long>(lengths[lengths.size() / 2]), static_cast<long long>(lengths.back()));
+  std::string text =
+      formatted("mean %.1f tokens, median %lld, longest %lld", static_cast<double>(tokens.tokens.size()) / count,
+                static_cast<long long>(lengths[lengths.size() / 2]), static_cast<long long>(lengths.back()));
   if (max_length > 0 && full > 0)
-    text += formatted("; %.1f %% reach the limit of %lld", 100 * static_cast<double>(full) / count, static_cast<long long>(max_length));
+    text += formatted("; %.1f %% reach the limit of %lld", 100 * static_cast<double>(full) / count,
+                      static_cast<long long>(max_length));
   return text;
 }
 
@@ -56,7 +58,8 @@ inline std::string length_summary(RaggedTokens const& tokens, Index max_length) 
 inline std::string problems_text(std::vector<data::Problem> const& problems, std::size_t most = 10) {
   std::string text;
   for (std::size_t i = 0; i < problems.size() && i < most; ++i)
-    text += "  " + printable_text(problems[i].file) + (problems[i].file.empty() ? "" : ": ") + printable_text(problems[i].reason) + "\n";
+    text += "  " + printable_text(problems[i].file) + (problems[i].file.empty() ? "" : ": ") +
+            printable_text(problems[i].reason) + "\n";
   if (problems.size() > most) text += "  and " + std::to_string(problems.size() - most) + " more\n";
   return text;
 }

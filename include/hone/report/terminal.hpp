@@ -31,7 +31,8 @@ struct Terminal {
     terminal.interactive = descriptor >= 0 && ::isatty(descriptor) == 1 && variable("TERM") != "dumb";
     terminal.colors = terminal.interactive && variable("NO_COLOR").empty();
     winsize size{};
-    if (long const columns = std::strtol(std::string(variable("COLUMNS")).c_str(), nullptr, 10); columns > 0 && columns < 10000)
+    if (long const columns = std::strtol(std::string(variable("COLUMNS")).c_str(), nullptr, 10);
+        columns > 0 && columns < 10000)
       terminal.width = static_cast<int>(columns);
     else if (descriptor >= 0 && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
       terminal.width = size.ws_col;

@@ -16,20 +16,22 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/ragged_batch.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/sampler.hpp"
+#include "hone/heads/heads.hpp"
 #include "hone/loss/cross_entropy.hpp"
 #include "hone/loss/weighted_sum.hpp"
 #include "hone/models/outputs.hpp"
+#include "hone/train/batch.hpp"
 #include "hone/train/metrics.hpp"
-#include "hone/train/trainer.hpp"
 
 namespace hone {
 
 /// How a data set is evaluated. None of it changes a result.
 struct EvaluationOptions {
-  Index batch_size = 256;         ///< at most so many texts at once
-  std::int64_t max_tokens = 16384;  ///< and at most so many tokens: bounds the memory
+  Index batch_size = 256;                                      ///< at most so many texts at once
+  std::int64_t max_tokens = 16384;                             ///< and at most so many tokens: bounds the memory
   std::function<void(Index done, Index total)> on_progress{};  ///< called after each batch with numbers of texts
   std::atomic<bool> const* stop = nullptr;  ///< when it becomes true, E630 is thrown after the batch at work
 };
@@ -38,14 +40,12 @@ struct EvaluationOptions {
 ///
 /// Texts are worked on longest first in batches that the options bound; nothing is padded, dropout is off. For a model with
 /// SentimentAndStars the result converts to `BertClassifierOutput`.
-/// Errors: E408 (batch size), E411 (data not tokenised), E414 to E416 (ids outside the model's tables), E630 (stopped).
+/// Errors: E408 (batch size), E422 (data not tokenised), E414 to E416 (ids outside the model's tables), E630 (stopped).
 template <class Model>
-Outputs<typename Model::HeadsType> test_set_predictions(Model& model, data::Dataset const& data, EvaluationOptions const& options) {
+Outputs<typename Model::HeadsType> test_set_predictions(Model& model, data::Dataset const& data,
+                                                        EvaluationOptions const& options) {
   using HeadList = typename Model::HeadsType;
-  if (data.tokens.size() != data.size())
-    throw Error(411, "the data is not tokenised",
-                {.value = std::to_string(data.tokens.size()) + " token sequences", .allowed = std::to_string(data.size())},
-                "set data.tokens = tokenizer.encode_batch(data.texts, ...)");
+  require_tokens(data);
   Outputs<HeadList> all;
   for_each_index<HeadList::count>(
       [&](auto h) { all.heads[h].values.resize(data.size() * std::size_t(HeadList::template At<h>::width)); });
@@ -53,8 +53,8 @@ Outputs<typename Model::HeadsType> test_set_predictions(Model& model, data::Data
   Index done = 0;
   for (auto const& rows : data::batches_by_token_budget(data.tokens, batch_size, options.max_tokens)) {
     if (options.stop && options.stop->load())
-      throw Error(630, "the evaluation was stopped", {.value = std::to_string(done) + " of " + std::to_string(data.size()) + " texts"},
-                  "start it again");
+      throw Error(630, "the evaluation was stopped",
+                  {.value = std::to_string(done) + " of " + std::to_string(data.size()) + " texts"}, "start it again");
     RaggedBatch batch;
     for (std::size_t const row : rows) batch.push_back(data.tokens[row]);
     Outputs<HeadList> const some = model.predict(batch);
@@ -81,11 +81,11 @@ struct HeadEvaluation {
   std::string head{};
   bool classifies = false;
   std::string loss_name{};
-  double loss = std::nan("");             ///< mean over the texts, not weighted
-  double accuracy = std::nan("");         ///< classifying heads
-  Interval accuracy_interval{0, 1};       ///< 95 %, Wilson
-  double cross_entropy = std::nan("");    ///< classifying heads, whatever they were trained with
-  ConfusionTable confusion{};             ///< classifying heads
+  double loss = std::nan("");                 ///< mean over the texts, not weighted
+  double accuracy = std::nan("");             ///< classifying heads
+  Interval accuracy_interval{0, 1};           ///< 95 %, Wilson
+  double cross_entropy = std::nan("");        ///< classifying heads, whatever they were trained with
+  ConfusionTable confusion{};                 ///< classifying heads
   double mean_absolute_error = std::nan("");  ///< regressing heads
 };
 
@@ -111,16 +111,20 @@ struct Evaluation {
 namespace detail {
 
 template <class H>
-inline constexpr bool classifying_head = requires { requires H::classifies; };
+inline constexpr bool classifying_head = requires {
+  requires H::classifies;
+};
 /// One number an example and labels to compare it with.
 template <class H>
-inline constexpr bool regressing_head = !classifying_head<H> && H::width == 1 && std::is_convertible_v<typename H::Label, double>;
+inline constexpr bool regressing_head =
+    !classifying_head<H> && H::width == 1 && std::is_convertible_v<typename H::Label, double>;
 
 }  // namespace detail
 
 /// Measures of outputs (in the order of the data) by head; losses are computed here in double from the outputs.
 template <class HeadList, class... L>
-std::vector<HeadEvaluation> measure(Outputs<HeadList> const& outputs, typename HeadList::Labels const& labels, WeightedSum<L...> const&) {
+std::vector<HeadEvaluation> measure(Outputs<HeadList> const& outputs, typename HeadList::Labels const& labels,
+                                    WeightedSum<L...> const&) {
   static_assert(sizeof...(L) == HeadList::count,
                 "[hone-E131] The recipe has not one loss for each head of the model. See docs/errors.md#e131.");
   std::vector<HeadEvaluation> measures;
@@ -187,7 +191,8 @@ namespace detail {
 /// The k largest, the first of equals first; NaN counts as larger than any number.
 inline std::vector<Mistake> largest(std::vector<Mistake> mistakes, std::size_t k) {
   auto const rank = [](double size) { return std::isnan(size) ? std::numeric_limits<double>::infinity() : size; };
-  std::stable_sort(mistakes.begin(), mistakes.end(), [&](auto const& a, auto const& b) { return rank(a.size) > rank(b.size); });
+  std::stable_sort(mistakes.begin(), mistakes.end(),
+                   [&](auto const& a, auto const& b) { return rank(a.size) > rank(b.size); });
   if (mistakes.size() > k) mistakes.resize(k);
   return mistakes;
 }

@@ -59,7 +59,7 @@ class InterruptFlag {
 
   static inline std::atomic<bool> flag_{false};
   static inline char const* volatile text_ = "";
-  struct sigaction before_[2] {};
+  struct sigaction before_[2]{};
 };
 
 }  // namespace hone

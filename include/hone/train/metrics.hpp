@@ -28,8 +28,10 @@ inline Interval wilson_interval(Index right, Index total) {
   constexpr double z = 1.959963984540054;  // 97.5 % quantile of the normal distribution
   if (total <= 0) return {0, 1};
   double const n = static_cast<double>(total), p = static_cast<double>(right) / n;
-  double const middle = p + z * z / (2 * n), half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)), scale = 1 + z * z / n;
-  return {right == 0 ? 0 : std::max(0.0, (middle - half) / scale), right == total ? 1 : std::min(1.0, (middle + half) / scale)};
+  double const middle = p + z * z / (2 * n), half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)),
+               scale = 1 + z * z / n;
+  return {right == 0 ? 0 : std::max(0.0, (middle - half) / scale),
+          right == total ? 1 : std::min(1.0, (middle + half) / scale)};
 }
 
 /// How often each class was predicted for each true class. Shapes: counts (K, K), truth by row, prediction by column.
@@ -47,7 +49,9 @@ struct ConfusionTable {
                   "make the table with as many classes as the head has");
     ++counts[static_cast<std::size_t>(truth * classes + predicted)];
   }
-  Index operator()(Index truth, Index predicted) const { return counts[static_cast<std::size_t>(truth * classes + predicted)]; }
+  Index operator()(Index truth, Index predicted) const {
+    return counts[static_cast<std::size_t>(truth * classes + predicted)];
+  }
   Index total() const {
     Index sum = 0;
     for (Index const count : counts) sum += count;
@@ -59,14 +63,17 @@ struct ConfusionTable {
     return sum;
   }
   /// The share of right predictions; NaN with no examples.
-  double accuracy() const { return total() > 0 ? static_cast<double>(right()) / static_cast<double>(total()) : std::nan(""); }
+  double accuracy() const {
+    return total() > 0 ? static_cast<double>(right()) / static_cast<double>(total()) : std::nan("");
+  }
 };
 
 /// The mean of |predicted - truth|; NaN with no examples. Throws E602 when they are not equally many.
 inline double mean_absolute_error(std::span<double const> predicted, std::span<double const> truth) {
   if (predicted.size() != truth.size())
     throw Error(602, "there is not one prediction for each label",
-                {.value = std::to_string(predicted.size()), .allowed = std::to_string(truth.size())}, "pass as many of both");
+                {.value = std::to_string(predicted.size()), .allowed = std::to_string(truth.size())},
+                "pass as many of both");
   double sum = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) sum += std::abs(predicted[i] - truth[i]);
   return truth.empty() ? std::nan("") : sum / static_cast<double>(truth.size());

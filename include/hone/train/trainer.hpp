@@ -14,6 +14,7 @@
 #include "hone/data/dataset.hpp"
 #include "hone/data/sampler.hpp"
 #include "hone/models/bert_classifier.hpp"
+#include "hone/train/batch.hpp"
 #include "hone/train/recipe.hpp"
 #include "hone/train/step_report.hpp"
 
@@ -28,40 +29,6 @@ struct TrainerOptions {
   Index num_steps = 9600;  ///< at most so many optimizer steps; whichever of epochs and steps ends first
   std::uint64_t seed = 0;  ///< of the order of examples and of dropout
 };
-
-/// The labels of a dataset for every head of a model, checked. Throws E401 when a head has no labels, E420 when a label
-/// is not one that its head allows, naming the file.
-template <class HeadList>
-typename HeadList::Labels labels_for(data::Dataset const& data) {
-  typename HeadList::Labels labels;
-  for_each_index<HeadList::count>([&](auto i) {
-    using H = typename HeadList::template At<i>;
-    auto const& column = data.label(H::name());
-    auto& chosen = std::get<i>(labels);
-    for (std::size_t row = 0; row < column.values.size(); ++row) {
-      if (!H::allows(column.values[row]))
-        throw Error(420, "a label is not one that the head allows",
-                    {.file = data.sources[row], .tensor = std::string(H::name()), .value = std::to_string(column.values[row]),
-                     .allowed = H::allowed()},
-                    "correct the labels");
-      chosen.push_back(static_cast<typename H::Label>(column.values[row]));
-    }
-  });
-  return labels;
-}
-
-/// The batch and the labels of some examples of a dataset, in the order given.
-template <class HeadList>
-std::pair<RaggedBatch, typename HeadList::Labels> make_batch(data::Dataset const& data, typename HeadList::Labels const& labels,
-                                                             std::span<std::size_t const> rows, Index first_example = 0) {
-  std::pair<RaggedBatch, typename HeadList::Labels> made;
-  made.first.first_example = first_example;
-  for (std::size_t const row : rows) made.first.push_back(data.tokens[row]);
-  for_each_index<HeadList::count>([&](auto i) {
-    for (std::size_t const row : rows) std::get<i>(made.second).push_back(std::get<i>(labels)[row]);
-  });
-  return made;
-}
 
 /// Trains a model by a recipe: batches from a seeded permutation per epoch, accumulation, clipping, optimizer.
 ///
@@ -101,11 +68,12 @@ class Trainer {
   /// with the same data it continues where it was stopped.
   ///
   /// @param on_step  called as on_step(StepReport const&) after every step
-  /// Errors: E401, E420 (labels, before the first step), E408 (no examples), E620 (a loss is not finite), E621 (the
-  /// gradient's norm is not finite); after E620 and E621 the parameters are those before the step.
+  /// Errors: before the first step E401, E420, E421 (labels), E422 (not tokenised), E408 (no examples); E620 a loss is not
+  /// finite, E621 the gradient's norm is not finite: the parameters are then those before the step.
   template <class OnStep>
   FitReport fit(data::Dataset const& train, OnStep&& on_step, std::atomic<bool> const* stop = nullptr) {
     typename HeadList::Labels const labels = labels_for<HeadList>(train);
+    require_tokens(train);
     Index const total = total_steps(train.size());
     FitReport report;
     std::size_t const per_step = std::size_t(options_.batch_size * options_.step_every);

@@ -1,0 +1,68 @@
+// From a dataset to what a model takes: checked labels by head, ragged batches.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "hone/core/error.hpp"
+#include "hone/core/ragged_batch.hpp"
+#include "hone/data/dataset.hpp"
+#include "hone/heads/heads.hpp"
+
+namespace hone {
+
+/// Throws E422 when the texts of a dataset are not tokenised.
+inline void require_tokens(data::Dataset const& data) {
+  if (data.tokens.size() != data.size())
+    throw Error(422, "the data is not tokenised",
+                {.value = std::to_string(data.tokens.size()) + " token sequences", .allowed = std::to_string(data.size())},
+                "set data.tokens = tokenizer.encode_batch(data.texts, max_length, pool)");
+}
+
+/// The labels of a dataset for every head of a model, checked. Throws E401 when a head has no labels, E420 when a label
+/// is not one that its head allows, naming the file, E421 when there is not one label for each example.
+template <class HeadList>
+typename HeadList::Labels labels_for(data::Dataset const& data) {
+  typename HeadList::Labels labels;
+  for_each_index<HeadList::count>([&](auto i) {
+    using H = typename HeadList::template At<i>;
+    auto const& column = data.label(H::name());
+    auto& chosen = std::get<i>(labels);
+    if (column.values.size() != data.size())
+      throw Error(421, "there is not one label for each example",
+                  {.tensor = std::string(H::name()),
+                   .value = std::to_string(column.values.size()),
+                   .allowed = std::to_string(data.size())},
+                  "give every example a label");
+    for (std::size_t row = 0; row < column.values.size(); ++row) {
+      if (!H::allows(column.values[row]))
+        throw Error(420, "a label is not one that the head allows",
+                    {.file = data.sources[row],
+                     .tensor = std::string(H::name()),
+                     .value = std::to_string(column.values[row]),
+                     .allowed = H::allowed()},
+                    "correct the labels");
+      chosen.push_back(static_cast<typename H::Label>(column.values[row]));
+    }
+  });
+  return labels;
+}
+
+/// The batch and the labels of some examples of a dataset, in the order given.
+template <class HeadList>
+std::pair<RaggedBatch, typename HeadList::Labels> make_batch(data::Dataset const& data,
+                                                             typename HeadList::Labels const& labels,
+                                                             std::span<std::size_t const> rows, Index first_example = 0) {
+  std::pair<RaggedBatch, typename HeadList::Labels> made;
+  made.first.first_example = first_example;
+  for (std::size_t const row : rows) made.first.push_back(data.tokens[row]);
+  for_each_index<HeadList::count>([&](auto i) {
+    for (std::size_t const row : rows) std::get<i>(made.second).push_back(std::get<i>(labels)[row]);
+  });
+  return made;
+}
+
+}  // namespace hone
