@@ -127,8 +127,12 @@ void pack_panel(Operand<T> m, Index i, Index count, Index k, Index depth, T* HON
     }
     return;
   }
+  if (height % lanes<T> == 0 && m.column_step == 1 && count == height) {
+    for (Index r = 0; r < height; r += lanes<T>) transpose(from + r * m.row_step, m.row_step, lanes<T>, depth, T(1), to + r, height);
+    return;
+  }
   Index done = 0;
-  if constexpr (height == 4 || height == 8)
+  if constexpr (height < lanes<T> && (height == 4 || height == 8))
     if (m.column_step == 1 && count == height)
       for (; done + lanes<T> <= depth; done += lanes<T>) transpose_tile<T, height>(from + done, m.row_step, to + done * height);
   for (Index r = 0; r < height; ++r) {
