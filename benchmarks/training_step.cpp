@@ -50,7 +50,7 @@ void training_step(benchmark::State& state, Shape shape) {
   auto model = BertClassifier<>::from_config(config);
   Recipe<> recipe;
   recipe.losses.weights = {1, 0.02};
-  Trainer trainer{model, TrainerOptions{.learning_rate = 1e-4}, recipe};
+  Trainer trainer{model, TrainerOptions{.learning_rate = 2e-5}, recipe};
   auto const data = random_reviews(config.vocab_size);
   auto const labels = labels_for<SentimentAndStars>(data);
   std::vector<std::size_t> rows(data.size());
