@@ -114,9 +114,9 @@ inline nlohmann::ordered_json to_json(Settings const& settings) {
 inline RunFolder make_run_folder(Settings const& settings) {
   namespace fs = std::filesystem;
   if (settings.out.empty()) {
-    std::string name = fs::absolute(settings.model).lexically_normal().filename().string();
-    if (name.empty()) name = fs::absolute(settings.model).lexically_normal().parent_path().filename().string();
-    return RunFolder::unique("runs", settings.is_demo() ? "demo" : name);
+    if (settings.is_demo()) return RunFolder::unique("runs", "demo");
+    fs::path const model = fs::absolute(settings.model).lexically_normal();  // "models/bert/": the name is before the slash
+    return RunFolder::unique("runs", (model.has_filename() ? model : model.parent_path()).filename().string());
   }
   std::error_code ignored;
   if (!settings.model.empty() && fs::equivalent(settings.model, settings.out, ignored))
