@@ -41,7 +41,7 @@ struct ParameterRange {
 
 /// The ranges of a store under a grouping, in order, as long as possible; gaps (zeros) are taken along.
 template <Backend B, ParameterGroups G>
-std::vector<ParameterRange> parameter_ranges(ParameterStore<B> const& store, G const& groups) {
+std::vector<ParameterRange> parameter_ranges(ParameterStore<B> const& store, G groups) {
   std::vector<ParameterRange> ranges;
   for (auto const& info : store.infos()) {
     ParameterSetting const setting = groups.setting(info);
