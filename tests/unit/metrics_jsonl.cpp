@@ -81,7 +81,7 @@ TEST_CASE("a torn last line is cut off when a file is continued") {
   CHECK(read_file(path).empty());
 }
 
-TEST_CASE("a fresh file begins empty; two processes do not write to one") {
+TEST_CASE("a fresh file begins empty, and two processes do not write to one") {
   test::TemporaryFolder const folder;
   fs::path const path = folder / "metrics.jsonl";
   write_file(path, "old\n");

@@ -124,7 +124,7 @@ TEST_CASE("equal mistakes keep the order of the data, NaN is the worst") {
   CHECK(worst[2].example == 3);
 }
 
-TEST_CASE("mistakes for people: prediction, truth, file, decoded text; no line too wide, nothing obeyed") {
+TEST_CASE("mistakes for people: prediction, truth, file, decoded text, and no line too wide, nothing obeyed") {
   Case const given;
   for (int const columns : {30, 80}) {
     std::string const text =
