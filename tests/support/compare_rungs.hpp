@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <type_traits>
 #include <vector>
 
@@ -16,6 +17,18 @@
 #include "support/tolerance.hpp"
 
 namespace hone::test {
+
+/// Memory as backends give it, from a cache line on: the order of Eigen's sums depends on where its operands begin.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  LineAllocator() = default;
+  template <class U>
+  LineAllocator(LineAllocator<U> const&) {}
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* memory, std::size_t) { ::operator delete(memory, std::align_val_t{64}); }
+  bool operator==(LineAllocator const&) const { return true; }
+};
 
 /// A matrix whose rows are `gap` values apart; the gaps hold NaN and must keep it.
 template <class T>
@@ -55,7 +68,7 @@ class Grid {
 
  private:
   Index rows_ = 0, cols_ = 0, stride_ = 0;
-  std::vector<T> values_;
+  std::vector<T, LineAllocator<T>> values_;
 };
 
 /// Every value is within the rounding of its sum; inputs are of size 1, so partial sums are no smaller than that.

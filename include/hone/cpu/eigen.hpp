@@ -1,6 +1,14 @@
 #pragma once
 
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 in its own AVX-512 header, which Eigen includes
+#endif
 #include <Eigen/Core>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
 #include <string_view>
 
 #include "hone/cpu/backend.hpp"
@@ -28,7 +36,7 @@ auto as_eigen(VectorView<T> v) {
 ///
 /// Rows (or rows of the weight gradient) are cut into chunks of fixed size, one Eigen product each, so that results do not
 /// depend on the number of threads. Unlike with Cpu they may depend, in the last bits, on the other rows of a batch: the
-/// order of Eigen's sums changes with the number of rows.
+/// order of Eigen's sums changes with the number of rows, and with where the operands begin in memory.
 template <class Op>
 struct EigenKernel : NoKernel {};
 
