@@ -76,9 +76,10 @@ TEST_CASE("a saved model is loaded to the bit") {
   CHECK(loaded.ledger().count(LedgerState::created) == 0);
   CHECK(loaded.ledger().count(LedgerState::ignored) == 0);
   CHECK(loaded.tokenizer().encode("a b") == model.tokenizer().encode("a b"));
-  for (auto const& [key, value] : model.config().to_json().items()) {
+  auto const before = model.config().to_json(), after = loaded.config().to_json();
+  for (auto const& [key, value] : before.items()) {
     INFO(key);
-    CHECK(loaded.config().to_json().at(key) == value);
+    CHECK(after.at(key) == value);
   }
   // Saved again, the same bytes.
   test::TemporaryFolder again;
