@@ -20,8 +20,8 @@ struct CpuKernel<AttentionForward<P>> {
   static void run(HostContext& context, AttentionForward<P> const& op) {
     detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
       Index const first_query = op.query_offsets[b], first_key = op.key_offsets[b], width = op.q.cols / op.heads;
-      Item const item{op.query_offsets[b + 1] - first_query, op.key_offsets[b + 1] - first_key, width, h, op.first_example + b,
-                      static_cast<T>(op.scale), op.dropout};
+      Item const item{op.query_offsets[b + 1] - first_query, op.key_offsets[b + 1] - first_key, width, h,
+                      op.first_example + b, static_cast<T>(op.scale), op.dropout};
       auto const of_item = [&](auto const& m, Index first, Index count) {
         return m.row_block(first, count).column_block(h * width, width);
       };
@@ -95,15 +95,16 @@ struct CpuKernel<AttentionBackward<P>> {
   static void run(HostContext& context, AttentionBackward<P> const& op) {
     detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
       Index const first_query = op.query_offsets[b], first_key = op.key_offsets[b], width = op.q.cols / op.heads;
-      Item const item{op.query_offsets[b + 1] - first_query, op.key_offsets[b + 1] - first_key, width, h, op.first_example + b,
-                      static_cast<T>(op.scale), op.dropout};
+      Item const item{op.query_offsets[b + 1] - first_query, op.key_offsets[b + 1] - first_key, width, h,
+                      op.first_example + b, static_cast<T>(op.scale), op.dropout};
       auto const of_item = [&](auto const& m, Index first, Index count) {
         return m.row_block(first, count).column_block(h * width, width);
       };
       auto const queries = [&](auto const& m) { return of_item(m, first_query, item.queries); };
       auto const keys = [&](auto const& m) { return of_item(m, first_key, item.keys); };
       auto const statistic = [&](auto const& m) { return m.row_block(first_query, item.queries).column_block(h, 1); };
-      Queries const data{queries(op.q), queries(op.y), queries(op.dy), statistic(op.lse), statistic(op.delta), queries(op.dq)};
+      Queries const data{queries(op.q),     queries(op.y),       queries(op.dy),
+                         statistic(op.lse), statistic(op.delta), queries(op.dq)};
       head(item, data, keys(op.k), keys(op.v), keys(op.dk), keys(op.dv));
     });
   }

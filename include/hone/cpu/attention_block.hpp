@@ -136,7 +136,8 @@ void weighted_rows(Index keys, T const* rows, Index padded_width, T const* weigh
 
 /// sums[key][e] += sum_query weights[key][query] rows[query][e] for `key_group` keys and the first `queries` queries.
 template <class T, int vectors>
-HONE_ALWAYS_INLINE inline void add_weighted_queries(Index queries, T const* weights, T const* rows, Index padded_width, T* sums) {
+HONE_ALWAYS_INLINE inline void add_weighted_queries(Index queries, T const* weights, T const* rows, Index padded_width,
+                                                    T* sums) {
   constexpr int height = TileShape::rows, block = vectors * lanes<T>;
   auto const columns = [&]<int wide>(Index e, std::integral_constant<int, wide>) HONE_ALWAYS_INLINE {
     for (Index i = 0; i < key_group; i += height) {

@@ -48,7 +48,8 @@ HONE_ALWAYS_INLINE inline void multiply_wide(Words a, std::uint32_t by, Words& l
 }
 
 /// philox4x32 for as many counters as a vector has lanes; c0 .. c3 become the words.
-HONE_ALWAYS_INLINE inline void philox_vectors(Words& c0, Words& c1, Words& c2, Words& c3, std::uint32_t k0, std::uint32_t k1) {
+HONE_ALWAYS_INLINE inline void philox_vectors(Words& c0, Words& c1, Words& c2, Words& c3, std::uint32_t k0,
+                                              std::uint32_t k1) {
   for (int round = 0; round < 10; ++round) {
     Words low0, high0, low1, high1;
     multiply_wide(c0, 0xD2511F53u, low0, high0);

@@ -27,8 +27,8 @@ struct CpuKernel<EmbeddingForward<P>> {
           detail::store<T>(z + c, value, part);
           total += value;
         });
-        detail::layer_norm_vectors<T>(z, detail::sum<T>(total), op.gamma.data, op.beta.data, static_cast<T>(op.epsilon), width,
-                                      y, op.mean[n], op.rstd[n]);
+        detail::layer_norm_vectors<T>(z, detail::sum<T>(total), op.gamma.data, op.beta.data, static_cast<T>(op.epsilon),
+                                      width, y, op.mean[n], op.rstd[n]);
         if (op.dropout.active()) detail::drop_row<T>(op.dropout, op.rows, n, width, y, y);
       }
     });

@@ -35,8 +35,9 @@ struct TileShape {
 /// a(i, k) = a[i * row_step + k * k_step], b(k, j) = b[k * b_step + j]. Memory from `ahead` on, ahead_values for each k, is
 /// fetched meanwhile, for who comes next.
 template <class T, int rows, int vectors, int ahead_values = 0, class RowStep, class KStep>
-HONE_ALWAYS_INLINE inline void multiply_tile(Index depth, T const* HONE_RESTRICT a, RowStep row_step, KStep k_step, T const* HONE_RESTRICT b,
-                               Index b_step, Vec<T> (&acc)[rows][vectors], T const* ahead = nullptr) {
+HONE_ALWAYS_INLINE inline void multiply_tile(Index depth, T const* HONE_RESTRICT a, RowStep row_step, KStep k_step,
+                                             T const* HONE_RESTRICT b, Index b_step, Vec<T> (&acc)[rows][vectors],
+                                             T const* ahead = nullptr) {
   Vec<T> sums[rows][vectors];
   HONE_UNROLL for (int i = 0; i < rows; ++i) HONE_UNROLL for (int j = 0; j < vectors; ++j) sums[i][j] = acc[i][j];
   for (Index k = 0; k < depth; ++k) {
@@ -68,7 +69,7 @@ HONE_ALWAYS_INLINE inline void interleave(Vec<T>& a, Vec<T>& b) {
   }(std::make_integer_sequence<int, lanes<T>>{});
 }
 
-/// Rows of a tile, `height` vectors (a power of two), become its columns one after the other, [k][height]: in log2(height) rounds.
+/// Rows of a tile, `height` vectors (a power of two), become its columns one after the other: [k][height].
 template <class T, int height>
 HONE_ALWAYS_INLINE inline void transpose_vectors(Vec<T> (&v)[height]) {
   // v[i + j] holds rows j, j + distance, ... of consecutive k, interleaved; round by round the rows of one k come together.
@@ -128,13 +129,15 @@ void pack_panel(Operand<T> m, Index i, Index count, Index k, Index depth, T* HON
     return;
   }
   if (height % lanes<T> == 0 && m.column_step == 1 && count == height) {
-    for (Index r = 0; r < height; r += lanes<T>) transpose(from + r * m.row_step, m.row_step, lanes<T>, depth, T(1), to + r, height);
+    for (Index r = 0; r < height; r += lanes<T>)
+      transpose(from + r * m.row_step, m.row_step, lanes<T>, depth, T(1), to + r, height);
     return;
   }
   Index done = 0;
   if constexpr (height < lanes<T> && (height == 4 || height == 8))
     if (m.column_step == 1 && count == height)
-      for (; done + lanes<T> <= depth; done += lanes<T>) transpose_tile<T, height>(from + done, m.row_step, to + done * height);
+      for (; done + lanes<T> <= depth; done += lanes<T>)
+        transpose_tile<T, height>(from + done, m.row_step, to + done * height);
   for (Index r = 0; r < height; ++r) {
     T const* row = from + r * m.row_step;
     if (r < count)

@@ -30,8 +30,8 @@ struct CpuKernel<ResidualNormForward<P>> {
           detail::store<T>(z + c, value, part);
           total += value;
         });
-        detail::layer_norm_vectors<T>(z, detail::sum<T>(total), op.gamma.data, op.beta.data, static_cast<T>(op.epsilon), width,
-                                      op.y.row(n), op.mean[n], op.rstd[n]);
+        detail::layer_norm_vectors<T>(z, detail::sum<T>(total), op.gamma.data, op.beta.data, static_cast<T>(op.epsilon),
+                                      width, op.y.row(n), op.mean[n], op.rstd[n]);
       }
     });
   }
