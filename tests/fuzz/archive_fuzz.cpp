@@ -31,7 +31,7 @@ TEST_CASE("damaged archives are refused or read within the limits") {
           case 2: damaged.erase(at, 1 + random.below(600)); break;
           default: damaged.insert(at, damaged.substr(random.below(damaged.size()), 512)); break;
         }
-        if (damaged.empty()) damaged = "x";
+        if (damaged.empty()) damaged.assign(1, 'x');
       }
       hone::test::write_file(temporary / "damaged", damaged);
       std::size_t bytes = 0;

@@ -105,7 +105,10 @@ class Ledger {
       if (entry.state != LedgerState::missing && entry.state != LedgerState::mismatched) continue;
       if (shown == 0) first = shown_name(entry);
       if (shown++ == most_in_error) break;
-      text += (text.empty() ? "" : "; ") + shown_name(entry) + ": " + (entry.reason.empty() ? "missing" : entry.reason);
+      if (!text.empty()) text += "; ";
+      text += shown_name(entry);
+      text += ": ";
+      text += entry.reason.empty() ? "missing" : entry.reason;
     }
     if (shown > most_in_error) text += "; and " + std::to_string(problems - most_in_error) + " more";
     throw Error(510, "the weights do not fit the model: " + text, {.file = file, .tensor = first},
@@ -120,7 +123,7 @@ class Ledger {
   /// The name to show, made safe for a terminal: names come from files.
   static std::string shown_name(LedgerEntry const& entry) {
     std::string text = entry.tensor.empty() ? entry.parameter : entry.tensor;
-    if (text.size() > 120) text = text.substr(0, 120) + "...";
+    if (text.size() > 120) text.replace(120, text.npos, "...");
     for (char& c : text)
       if (c < 0x20 || c > 0x7e) c = '?';
     return text;
