@@ -84,9 +84,10 @@ using RungOf = typename detail::FirstRung<Op, typename B::Ladder>::Type;
 template <class B, class Op>
 void run(typename B::Context& context, Op const& operation) {
   using Rung = RungOf<B, Op>;
-  static_assert(!std::is_void_v<Rung>,
-                "[hone-E110] No rung of this backend's ladder has a kernel for this operation. Include the rung's headers, or "
-                "end the ladder with GenericRung. See docs/errors.md#e110.");
+  static_assert(
+      !std::is_void_v<Rung>,
+      "[hone-E110] No rung of this backend's ladder has a kernel for this operation. Include the rung's headers, or "
+      "end the ladder with GenericRung. See docs/errors.md#e110.");
   if constexpr (!std::is_void_v<Rung>) Rung::template Kernel<Op>::run(context, operation);
 }
 

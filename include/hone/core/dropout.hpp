@@ -52,12 +52,14 @@ struct DropoutKey {
   std::uint64_t seed = 0;
   std::uint64_t step = 0;  ///< optimizer step, from 0
 
-  /// The mask of one site. @param p probability of dropping, in [0, 1); @param layer block number (0 for embedding and heads)
+  /// The mask of one site. @param p probability of dropping, in [0, 1); @param layer block number (0 for embedding and
+  /// heads)
   Dropout site(DropoutSite what, Index layer, double p) const {
     if (!training || p <= 0) return {};
     std::uint32_t const stream = static_cast<std::uint32_t>(what) << 16 | static_cast<std::uint32_t>(layer);
     double const rounded = std::nearbyint(p * 65536.0);
-    // The seed's high half, the stream and the step's high half meet in key1; multiplication by odd numbers keeps them apart.
+    // The seed's high half, the stream and the step's high half meet in key1; multiplication by odd numbers keeps them
+    // apart.
     std::uint32_t const key1 = static_cast<std::uint32_t>(seed >> 32) ^ (stream * 0x9E3779B1u) ^
                                (static_cast<std::uint32_t>(step >> 32) * 0x85EBCA77u);
     return {static_cast<std::uint32_t>(rounded > 65535.0 ? 65535.0 : rounded), static_cast<std::uint32_t>(seed), key1,

@@ -58,7 +58,8 @@ class ParameterStore {
 
   /// Declares a parameter and returns its id. Throws E530 when the name is taken.
   Index add(std::string name, std::vector<Index> shape, ParameterKind kind, Initializer initializer) {
-    if (find(name) >= 0) throw Error(530, "two parameters have one name", {.tensor = name}, "give every head and layer a name of its own");
+    if (find(name) >= 0)
+      throw Error(530, "two parameters have one name", {.tensor = name}, "give every head and layer a name of its own");
     Index size = 1;
     for (Index const s : shape) size *= s;
     end_ = (end_ + alignment - 1) / alignment * alignment;
@@ -148,7 +149,8 @@ class ParameterStore {
   }
   void end_step() {
     for (std::size_t i = 0; i < infos_.size(); ++i)
-      if (!contributed_[i]) context_->fill_zero(gradients_.data() + infos_[i].offset, std::size_t(infos_[i].size) * sizeof(M));
+      if (!contributed_[i])
+        context_->fill_zero(gradients_.data() + infos_[i].offset, std::size_t(infos_[i].size) * sizeof(M));
   }
 
   /// Copies one parameter from or to the host.

@@ -32,7 +32,8 @@ struct RaggedBatch {
       throw Error(411, "a sequence of the batch has no tokens", {.value = "sequence " + std::to_string(size())},
                   "leave empty texts out; a tokenised text has at least [CLS] and [SEP]");
     if (sequence.size() > 65535)
-      throw Error(412, "a sequence is too long", {.value = std::to_string(sequence.size()) + " tokens", .allowed = "1 to 65535"},
+      throw Error(412, "a sequence is too long",
+                  {.value = std::to_string(sequence.size()) + " tokens", .allowed = "1 to 65535"},
                   "cut the text (max_length)");
     if ((!segment.empty() && segment.size() != sequence.size()) || (!position.empty() && position.size() != sequence.size()))
       throw Error(413, "segments or positions are not one per token",
@@ -49,13 +50,17 @@ struct RaggedBatch {
 
   /// Throws E414 to E416 when an id lies outside its table of the given size.
   void check(Index vocabulary, Index max_positions, Index segment_types) const {
-    check_ids(tokens, vocabulary, 414, "a token id is outside the vocabulary", "use the tokenizer that belongs to the model");
-    check_ids(positions, max_positions, 415, "a text is longer than the model's position table", "cut the text (max_length)");
-    check_ids(segments, segment_types, 416, "a segment id is outside the model's segment table", "use segment ids of the model");
+    check_ids(tokens, vocabulary, 414, "a token id is outside the vocabulary",
+              "use the tokenizer that belongs to the model");
+    check_ids(positions, max_positions, 415, "a text is longer than the model's position table",
+              "cut the text (max_length)");
+    check_ids(segments, segment_types, 416, "a segment id is outside the model's segment table",
+              "use segment ids of the model");
   }
 
  private:
-  void check_ids(std::vector<std::int32_t> const& ids, Index bound, int number, char const* happened, char const* next) const {
+  void check_ids(std::vector<std::int32_t> const& ids, Index bound, int number, char const* happened,
+                 char const* next) const {
     for (std::size_t i = 0; i < ids.size(); ++i)
       if (ids[i] < 0 || ids[i] >= bound) {
         auto const after = std::upper_bound(offsets.begin(), offsets.end(), static_cast<std::int32_t>(i));
@@ -73,8 +78,8 @@ struct RaggedBatch {
 ///
 /// Shapes: input_ids, attention_mask, token_type_ids (B, S) row-major; token_type_ids may be empty (all 0).
 /// Throws E411 when a row has no token at all.
-inline RaggedBatch from_padded(std::span<std::int32_t const> input_ids, std::span<std::int32_t const> attention_mask, Index batch_size,
-                               std::span<std::int32_t const> token_type_ids = {}) {
+inline RaggedBatch from_padded(std::span<std::int32_t const> input_ids, std::span<std::int32_t const> attention_mask,
+                               Index batch_size, std::span<std::int32_t const> token_type_ids = {}) {
   RaggedBatch batch;
   std::size_t const longest = batch_size > 0 ? input_ids.size() / static_cast<std::size_t>(batch_size) : 0;
   if (attention_mask.size() != input_ids.size() || longest * static_cast<std::size_t>(batch_size) != input_ids.size() ||
@@ -122,7 +127,8 @@ class BatchMemory {
     host_.insert(host_.end(), batch.tokens.begin(), batch.tokens.end());
     host_.insert(host_.end(), batch.segments.begin(), batch.segments.end());
     host_.insert(host_.end(), batch.positions.begin(), batch.positions.end());
-    for (std::size_t s = 0; s < b; ++s) host_.insert(host_.end(), static_cast<std::size_t>(batch.length(Index(s))), std::int32_t(s));
+    for (std::size_t s = 0; s < b; ++s)
+      host_.insert(host_.end(), static_cast<std::size_t>(batch.length(Index(s))), std::int32_t(s));
     for (std::size_t s = 0; s < b; ++s)
       for (Index i = 0; i < batch.length(Index(s)); ++i) host_.push_back(std::int32_t(i));
     host_.insert(host_.end(), batch.offsets.begin(), batch.offsets.end());

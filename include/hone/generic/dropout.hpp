@@ -12,7 +12,8 @@ struct DropoutApplyRow {
   DropoutApply<P> op;
   HONE_HOST_DEVICE void operator()(Index n) const {
     bool const active = op.dropout.active();
-    dropout_row(op.x.row(n), op.dropout, active ? op.rows.position[n] : 0, active ? op.rows.example(n) : 0, op.x.cols, op.y.row(n));
+    dropout_row(op.x.row(n), op.dropout, active ? op.rows.position[n] : 0, active ? op.rows.example(n) : 0, op.x.cols,
+                op.y.row(n));
   }
 };
 

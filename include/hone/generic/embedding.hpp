@@ -18,8 +18,8 @@ struct EmbeddingForwardRow {
     layer_norm_row(static_cast<ActivationOf<P> const*>(op.z.row(n)), op.gamma.data, op.beta.data, StatisticOf<P>(op.epsilon),
                    width, op.y.row(n), op.mean[n], op.rstd[n]);
     if (op.dropout.active())
-      dropout_row(static_cast<ActivationOf<P> const*>(op.y.row(n)), op.dropout, op.rows.position[n], op.rows.example(n), width,
-                  op.y.row(n));
+      dropout_row(static_cast<ActivationOf<P> const*>(op.y.row(n)), op.dropout, op.rows.position[n], op.rows.example(n),
+                  width, op.y.row(n));
   }
 };
 
@@ -36,8 +36,8 @@ template <class P>
 struct EmbeddingNormRow {
   EmbeddingBackward<P> op;
   HONE_HOST_DEVICE void operator()(Index n) const {
-    layer_norm_backward_row(static_cast<ActivationOf<P> const*>(op.dz.row(n)), op.z.row(n), op.gamma.data, op.mean[n], op.rstd[n],
-                            op.z.cols, op.dz.row(n));
+    layer_norm_backward_row(static_cast<ActivationOf<P> const*>(op.dz.row(n)), op.z.row(n), op.gamma.data, op.mean[n],
+                            op.rstd[n], op.z.cols, op.dz.row(n));
   }
 };
 
@@ -70,7 +70,8 @@ struct GenericKernel<EmbeddingBackward<P>> {
   template <class Context>
   static void run(Context& context, EmbeddingBackward<P> const& op) {
     context.for_each(op.z.rows, detail::EmbeddingDropoutRow<P>{op});
-    context.for_each(op.z.cols, detail::NormParameterColumn<P>{op.dz, op.z, op.mean, op.rstd, op.dgamma, op.dbeta, op.write});
+    context.for_each(op.z.cols,
+                     detail::NormParameterColumn<P>{op.dz, op.z, op.mean, op.rstd, op.dgamma, op.dbeta, op.write});
     context.for_each(op.z.rows, detail::EmbeddingNormRow<P>{op});
     context.for_each(op.z.cols, detail::TableColumn<P>{op.tokens, op.dz, op.dword, op.write});
     context.for_each(op.z.cols, detail::TableColumn<P>{op.positions, op.dz, op.dposition, op.write});

@@ -12,7 +12,8 @@ namespace hone::detail {
 ///
 /// Two passes: E[z^2] - E[z]^2 cancels. z and y are rows of D values.
 template <class A, class S>
-HONE_HOST_DEVICE void layer_norm_row(A const* z, A const* gamma, A const* beta, S epsilon, Index width, A* y, S& mean, S& rstd) {
+HONE_HOST_DEVICE void layer_norm_row(A const* z, A const* gamma, A const* beta, S epsilon, Index width, A* y, S& mean,
+                                     S& rstd) {
   using std::sqrt;
   S sum = 0;
   for (Index c = 0; c < width; ++c) sum += S(z[c]);

@@ -50,8 +50,8 @@ struct ResidualNormBackwardRow {
     layer_norm_backward_row(op.dy.row(n), op.z.row(n), op.gamma.data, op.mean[n], op.rstd[n], width, op.dz.row(n));
     if (!op.dx) return;
     if (op.dropout.active()) {
-      dropout_row(static_cast<ActivationOf<P> const*>(op.dz.row(n)), op.dropout, op.rows.position[n], op.rows.example(n), width,
-                  op.dx.row(n));
+      dropout_row(static_cast<ActivationOf<P> const*>(op.dz.row(n)), op.dropout, op.rows.position[n], op.rows.example(n),
+                  width, op.dx.row(n));
     } else if (op.dx.data != op.dz.data) {
       for (Index c = 0; c < width; ++c) op.dx(n, c) = op.dz(n, c);
     }
@@ -73,7 +73,8 @@ struct GenericKernel<ResidualNormBackward<P>> {
   template <class Context>
   static void run(Context& context, ResidualNormBackward<P> const& op) {
     // The columns first: dz may take the place of dy.
-    context.for_each(op.z.cols, detail::NormParameterColumn<P>{op.dy, op.z, op.mean, op.rstd, op.dgamma, op.dbeta, op.write});
+    context.for_each(op.z.cols,
+                     detail::NormParameterColumn<P>{op.dy, op.z, op.mean, op.rstd, op.dgamma, op.dbeta, op.write});
     context.for_each(op.z.rows, detail::ResidualNormBackwardRow<P>{op});
   }
 };

@@ -16,7 +16,9 @@ struct Classify {
   static constexpr Index width = K;
   static constexpr bool classifies = true;
   static constexpr std::string_view name() { return Name.view(); }
-  static bool allows(double label) { return label >= 0 && label < K && label == static_cast<double>(static_cast<int>(label)); }
+  static bool allows(double label) {
+    return label >= 0 && label < K && label == static_cast<double>(static_cast<int>(label));
+  }
   static std::string allowed() { return "whole numbers 0 to " + std::to_string(K - 1); }
 };
 

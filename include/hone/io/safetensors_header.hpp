@@ -287,7 +287,8 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view text, std::ui
   std::uint64_t position = 0;
   for (TensorInfo const& tensor : tensors) {
     Where where{.file = file, .tensor = printable(tensor.name)};
-    std::string const range = std::string("[").append(std::to_string(tensor.begin)) + ", " + std::to_string(tensor.end) + ")";
+    std::string const range =
+        std::string("[").append(std::to_string(tensor.begin)) + ", " + std::to_string(tensor.end) + ")";
     if (tensor.begin != position || tensor.end < tensor.begin) {
       where.value = range;
       where.allowed = "a range that begins at " + std::to_string(position);

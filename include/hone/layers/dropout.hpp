@@ -34,7 +34,9 @@ class DropoutLayer {
   }
 
  private:
-  static RowMap rows(Pass<B>& pass, Index count) { return count == pass.batch.rows ? pass.batch.row_map : pass.batch.first_row_map; }
+  static RowMap rows(Pass<B>& pass, Index count) {
+    return count == pass.batch.rows ? pass.batch.row_map : pass.batch.first_row_map;
+  }
 
   Index width_;
   DropoutSite site_;

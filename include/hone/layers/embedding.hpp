@@ -63,13 +63,14 @@ class Embedding {
     auto& store = pass.parameters;
     Write const write = store.gradient_write(word_);
     for (Index const id : {position_, segment_, gamma_, beta_}) store.gradient_write(id);
-    run<B>(pass.context,
-           EmbeddingBackward<P>{pass.batch.tokens, pass.batch.positions, pass.batch.segments, dy, cache.z, cache.mean, cache.rstd,
-                                store.vector(gamma_), cache.dropout, pass.batch.row_map, dy, store.gradient_matrix(word_),
-                                store.gradient_matrix(position_), store.gradient_matrix(segment_), store.gradient_vector(gamma_),
-                                store.gradient_vector(beta_), write});
+    run<B>(pass.context, EmbeddingBackward<P>{pass.batch.tokens, pass.batch.positions, pass.batch.segments, dy, cache.z,
+                                              cache.mean, cache.rstd, store.vector(gamma_), cache.dropout,
+                                              pass.batch.row_map, dy, store.gradient_matrix(word_),
+                                              store.gradient_matrix(position_), store.gradient_matrix(segment_),
+                                              store.gradient_vector(gamma_), store.gradient_vector(beta_), write});
     if (shape_.padding >= 0)
-      pass.context.fill_zero(store.gradient_matrix(word_).row(shape_.padding), std::size_t(shape_.width) * sizeof(MasterOf<P>));
+      pass.context.fill_zero(store.gradient_matrix(word_).row(shape_.padding),
+                             std::size_t(shape_.width) * sizeof(MasterOf<P>));
   }
 
  private:

@@ -24,7 +24,8 @@ class Encoder {
     std::vector<Matrix<B>> inputs;  ///< inputs[i] enters block i; one more entry for the output
   };
 
-  Encoder(ParameterStore<B>& store, std::string const& name, EncoderBlockShape const& shape, Index layers) : width_(shape.width) {
+  Encoder(ParameterStore<B>& store, std::string const& name, EncoderBlockShape const& shape, Index layers)
+      : width_(shape.width) {
     for (Index i = 0; i < layers; ++i) blocks_.emplace_back(store, name + ".layer." + std::to_string(i), shape, i);
   }
 
@@ -59,7 +60,8 @@ class Encoder {
       blocks_[i].forward(pass, cache.inputs[i], cache.inputs[i + 1], cache.blocks[i]);
   }
 
-  /// @param dy  gradient of the output, used up  @param dx  (N, D) gradient of the input; where all rows are read it may be dy
+  /// @param dy  gradient of the output, used up  @param dx  (N, D) gradient of the input; where all rows are read it may be
+  /// dy
   void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Cache& cache) const {
     for (std::size_t i = blocks_.size(); i-- > 0;) {
       blocks_[i].backward(pass, dy, dx, cache.blocks[i]);

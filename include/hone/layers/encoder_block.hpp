@@ -43,10 +43,11 @@ class EncoderBlock {
   EncoderBlock(ParameterStore<B>& store, std::string const& name, EncoderBlockShape const& shape, Index layer)
       : shape_(shape),
         layer_(layer),
-        attention_(store, name + ".attention", shape.width, shape.heads, layer, shape.attention_dropout, shape.initializer_range),
+        attention_(store, name + ".attention", shape.width, shape.heads, layer, shape.attention_dropout,
+                   shape.initializer_range),
         attention_norm_(store, name + ".attention.output.LayerNorm", shape.width, shape.epsilon),
-        feed_forward_(store, name + ".intermediate.dense", name + ".output.dense", shape.width, shape.inner, shape.activation,
-                      shape.initializer_range),
+        feed_forward_(store, name + ".intermediate.dense", name + ".output.dense", shape.width, shape.inner,
+                      shape.activation, shape.initializer_range),
         output_norm_(store, name + ".output.LayerNorm", shape.width, shape.epsilon) {}
 
   Index input_width() const { return shape_.width; }
@@ -76,19 +77,19 @@ class EncoderBlock {
     }
     RowMap const& rows = cache.x_first ? pass.batch.first_row_map : pass.batch.row_map;
     attention_.forward(pass, x, asking, cache.t, cache.attention);
-    attention_norm_.forward(pass, cache.t, asking, pass.dropout.site(DropoutSite::attention_output, layer_, shape_.dropout), rows,
-                            cache.a, cache.attention_norm);
+    attention_norm_.forward(pass, cache.t, asking, pass.dropout.site(DropoutSite::attention_output, layer_, shape_.dropout),
+                            rows, cache.a, cache.attention_norm);
     feed_forward_.forward(pass, cache.a, cache.t, cache.feed_forward);
-    output_norm_.forward(pass, cache.t, cache.a, pass.dropout.site(DropoutSite::feed_forward, layer_, shape_.dropout), rows, y,
-                         cache.output_norm);
+    output_norm_.forward(pass, cache.t, cache.a, pass.dropout.site(DropoutSite::feed_forward, layer_, shape_.dropout), rows,
+                         y, cache.output_norm);
   }
 
   /// Residual gradients join here, and here alone: in dy's memory, which is used up. dx may be dy where M = N.
   void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Cache& cache) const {
     Matrix<B> const dz = dy;
-    output_norm_.backward(pass, dy, dz, cache.t, cache.output_norm);                             // dz: gradient of a's residual path
+    output_norm_.backward(pass, dy, dz, cache.t, cache.output_norm);  // dz: gradient of a's residual path
     feed_forward_.backward(pass, cache.t, dz, cache.feed_forward, Write::add);                   // dz: gradient of a
-    attention_norm_.backward(pass, dz, dz, cache.t, cache.attention_norm);                       // dz: gradient of x's residual path
+    attention_norm_.backward(pass, dz, dz, cache.t, cache.attention_norm);  // dz: gradient of x's residual path
     if (cache.x_first) {
       attention_.backward(pass, cache.t, dx, dz, cache.attention, Write::assign);
       run<B>(pass.context, ScatterAddRows<P>{dz, pass.batch.first_rows, dx});

@@ -10,7 +10,8 @@ namespace hone {
 /// y = W2 activation(W1 x + b1) + b2
 ///
 /// Shapes: x, y (N, D), inner width F. Parameters INTERMEDIATE.{weight (F, D), bias (F)}, OUTPUT.{weight (D, F), bias (D)}.
-/// Saved: x (a view), u = W1 x + b1 and h = activation(u) (N, F). Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.3.
+/// Saved: x (a view), u = W1 x + b1 and h = activation(u) (N, F). Source: Vaswani et al. 2017, arXiv:1706.03762,
+/// section 3.3.
 template <Backend B>
 class FeedForward {
   using P = typename B::Precision;

@@ -32,7 +32,8 @@ class Linear {
 
   void forward(Pass<B>& pass, ConstMatrix<B> x, Matrix<B> y, Cache& cache) const {
     cache.x = x;
-    run<B>(pass.context, LinearForward<typename B::Precision>{x, pass.parameters.matrix(weight_), pass.parameters.vector(bias_), y});
+    run<B>(pass.context,
+           LinearForward<typename B::Precision>{x, pass.parameters.matrix(weight_), pass.parameters.vector(bias_), y});
   }
 
   /// @param write  whether dx is assigned (the rule) or added to (encoder_block alone, where residuals join);
@@ -42,8 +43,8 @@ class Linear {
     auto& store = pass.parameters;
     Write const gradient_write = store.gradient_write(weight_);
     store.gradient_write(bias_);
-    run<B>(pass.context,
-           LinearBackwardParameters<P>{cache.x, dy, store.gradient_matrix(weight_), store.gradient_vector(bias_), gradient_write});
+    run<B>(pass.context, LinearBackwardParameters<P>{cache.x, dy, store.gradient_matrix(weight_),
+                                                     store.gradient_vector(bias_), gradient_write});
     if (dx) run<B>(pass.context, LinearBackwardInput<P>{dy, store.matrix(weight_), dx, write});
   }
 

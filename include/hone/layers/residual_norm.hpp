@@ -40,23 +40,26 @@ class ResidualNorm {
   }
 
   /// @param residual  may be empty  @param rows  which tokens the rows are: the key of the mask
-  void forward(Pass<B>& pass, ConstMatrix<B> x, ConstMatrix<B> residual, Dropout const& dropout, RowMap const& rows, Matrix<B> y,
-               Cache& cache) const {
+  void forward(Pass<B>& pass, ConstMatrix<B> x, ConstMatrix<B> residual, Dropout const& dropout, RowMap const& rows,
+               Matrix<B> y, Cache& cache) const {
     cache.dropout = dropout;
     cache.rows = rows;
-    run<B>(pass.context, ResidualNormForward<P>{x, residual, dropout, rows, pass.parameters.vector(gamma_),
-                                                pass.parameters.vector(beta_), epsilon_, cache.z, y, cache.mean, cache.rstd});
+    run<B>(pass.context,
+           ResidualNormForward<P>{x, residual, dropout, rows, pass.parameters.vector(gamma_), pass.parameters.vector(beta_),
+                                  epsilon_, cache.z, y, cache.mean, cache.rstd});
   }
   /// LayerNorm: no residual, no dropout.
   void forward(Pass<B>& pass, ConstMatrix<B> x, Matrix<B> y, Cache& cache) const { forward(pass, x, {}, {}, {}, y, cache); }
 
-  /// @param dz  the residual's gradient (may be dy)  @param dx  the gradient of x (may be dz where nothing is dropped; may be empty)
+  /// @param dz  the residual's gradient (may be dy)  @param dx  the gradient of x (may be dz where nothing is dropped; may
+  /// be empty)
   void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dz, Matrix<B> dx, Cache& cache) const {
     auto& store = pass.parameters;
     Write const write = store.gradient_write(gamma_);
     store.gradient_write(beta_);
-    run<B>(pass.context, ResidualNormBackward<P>{dy, cache.z, cache.mean, cache.rstd, store.vector(gamma_), cache.dropout, cache.rows,
-                                                 dz, dx, store.gradient_vector(gamma_), store.gradient_vector(beta_), write});
+    run<B>(pass.context,
+           ResidualNormBackward<P>{dy, cache.z, cache.mean, cache.rstd, store.vector(gamma_), cache.dropout, cache.rows, dz,
+                                   dx, store.gradient_vector(gamma_), store.gradient_vector(beta_), write});
   }
   void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Cache& cache) const { backward(pass, dy, dx, {}, cache); }
 

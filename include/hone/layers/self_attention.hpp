@@ -43,7 +43,8 @@ class SelfAttention {
         heads_(heads),
         layer_(layer),
         dropout_(dropout),
-        weight_(triple(store, name, ".weight", {width, width}, ParameterKind::weight, Initializer::normal(initializer_range))),
+        weight_(
+            triple(store, name, ".weight", {width, width}, ParameterKind::weight, Initializer::normal(initializer_range))),
         bias_(triple(store, name, ".bias", {width}, ParameterKind::bias, Initializer::constant(0))),
         output_(store, name + ".output.dense", width, width, Initializer::normal(initializer_range)) {}
 
@@ -75,25 +76,29 @@ class SelfAttention {
     if (all(cache)) {
       run<B>(pass.context, LinearForward<P>{x, weights(pass, 0, 3), biases(pass, 0, 3), cache.qkv});
     } else {
-      run<B>(pass.context, LinearForward<P>{x, weights(pass, 1, 2), biases(pass, 1, 2), cache.qkv.column_block(width_, 2 * width_)});
+      run<B>(pass.context,
+             LinearForward<P>{x, weights(pass, 1, 2), biases(pass, 1, 2), cache.qkv.column_block(width_, 2 * width_)});
       run<B>(pass.context, LinearForward<P>{x_query, weights(pass, 0, 1), biases(pass, 0, 1), cache.q});
     }
-    run<B>(pass.context, AttentionForward<P>{cache.q, cache.qkv.column_block(width_, width_), cache.qkv.column_block(2 * width_, width_),
-                                             query_offsets(pass, cache), pass.batch.offsets, heads_, scale(), cache.dropout,
-                                             pass.batch.row_map.first_example, cache.y, cache.lse});
+    run<B>(pass.context,
+           AttentionForward<P>{cache.q, cache.qkv.column_block(width_, width_), cache.qkv.column_block(2 * width_, width_),
+                               query_offsets(pass, cache), pass.batch.offsets, heads_, scale(), cache.dropout,
+                               pass.batch.row_map.first_example, cache.y, cache.lse});
     output_.forward(pass, cache.y, y, cache.output);
   }
 
-  void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Cache& cache) const { backward(pass, dy, dx, {}, cache, Write::assign); }
+  void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Cache& cache) const {
+    backward(pass, dy, dx, {}, cache, Write::assign);
+  }
   /// @param dx        (N, D) the gradient of x, assigned or added to
   /// @param dx_query  (M, D) with M = B: the gradient of x_query, added to; unused with M = N
   void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Matrix<B> dx_query, Cache& cache, Write write) const {
     output_.backward(pass, dy, cache.dy, cache.output);
     run<B>(pass.context,
-           AttentionBackward<P>{cache.q, cache.qkv.column_block(width_, width_), cache.qkv.column_block(2 * width_, width_), cache.y,
-                                cache.dy, cache.lse, query_offsets(pass, cache), pass.batch.offsets, heads_, scale(), cache.dropout,
-                                pass.batch.row_map.first_example, cache.delta, cache.dq, cache.dqkv.column_block(width_, width_),
-                                cache.dqkv.column_block(2 * width_, width_)});
+           AttentionBackward<P>{cache.q, cache.qkv.column_block(width_, width_), cache.qkv.column_block(2 * width_, width_),
+                                cache.y, cache.dy, cache.lse, query_offsets(pass, cache), pass.batch.offsets, heads_,
+                                scale(), cache.dropout, pass.batch.row_map.first_example, cache.delta, cache.dq,
+                                cache.dqkv.column_block(width_, width_), cache.dqkv.column_block(2 * width_, width_)});
     if (all(cache)) {
       project_backward(pass, cache.x, cache.dqkv, 0, 3, dx, write);
     } else {
@@ -103,8 +108,8 @@ class SelfAttention {
   }
 
  private:
-  static std::array<Index, 3> triple(ParameterStore<B>& store, std::string const& name, char const* suffix, std::vector<Index> shape,
-                                     ParameterKind kind, Initializer initializer) {
+  static std::array<Index, 3> triple(ParameterStore<B>& store, std::string const& name, char const* suffix,
+                                     std::vector<Index> shape, ParameterKind kind, Initializer initializer) {
     Index const query = store.add(name + ".self.query" + suffix, shape, kind, initializer);
     Index const key = store.add_neighbour(name + ".self.key" + suffix, shape, kind, initializer);
     return {query, key, store.add_neighbour(name + ".self.value" + suffix, shape, kind, initializer)};

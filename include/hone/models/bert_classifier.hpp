@@ -60,7 +60,8 @@ class BertClassifier {
   using ModelOptions = BasicModelOptions<typename B::Options>;
 
   /// A new model from a configuration: every parameter is initialised from the seed.
-  static BertClassifier from_config(BertConfig const& config, std::optional<Tokenizer> tokenizer = {}, ModelOptions options = {}) {
+  static BertClassifier from_config(BertConfig const& config, std::optional<Tokenizer> tokenizer = {},
+                                    ModelOptions options = {}) {
     BertClassifier model(config, std::move(tokenizer), options);
     model.parameters().allocate();
     for (Index id = 0; id < model.parameters().count(); ++id) model.parameters().initialize(id, options.seed);
@@ -136,8 +137,9 @@ class BertClassifier {
     for_each_index<HeadList::count>([&](auto i) {
       auto& head = cache_.heads[i];
       using Loss = typename WeightedSum<L...>::template At<i>;
-      run<B>(*context_, LossForwardBackward<P, Loss>{head.y, std::get<i>(cache_.labels), losses.weights[i] / double(step_examples_),
-                                                     losses_of(i, batch.first_example, batch.size()), head.dy});
+      run<B>(*context_,
+             LossForwardBackward<P, Loss>{head.y, std::get<i>(cache_.labels), losses.weights[i] / double(step_examples_),
+                                          losses_of(i, batch.first_example, batch.size()), head.dy});
     });
     backward(pass);
   }
@@ -203,7 +205,8 @@ class BertClassifier {
   }
 
   template <std::size_t... I>
-  static std::array<Linear<B>, HeadList::count> make_heads(ParameterStore<B>& store, Index width, std::index_sequence<I...>) {
+  static std::array<Linear<B>, HeadList::count> make_heads(ParameterStore<B>& store, Index width,
+                                                           std::index_sequence<I...>) {
     Initializer const uniform = Initializer::uniform(1.0 / std::sqrt(static_cast<double>(width)));
     return {Linear<B>(store, std::string(HeadAt<I>::name()), width, HeadAt<I>::width, uniform, uniform)...};
   }
@@ -226,16 +229,19 @@ class BertClassifier {
     });
     results_.examples = examples;
   }
-  VectorView<S> losses_of(std::size_t head, Index first, Index count) const { return results_.losses[head].view().slice(first, count); }
+  VectorView<S> losses_of(std::size_t head, Index first, Index count) const {
+    return results_.losses[head].view().slice(first, count);
+  }
 
   /// Checks the batch and plans its memory.
   void prepare(RaggedBatch const& batch, Index examples, bool training) {
     batch.check(config_.vocab_size, config_.max_position_embeddings, config_.type_vocab_size);
     Index const first = training ? batch.first_example : 0;
     if (first + batch.size() > examples)
-      throw Error(610, "a batch lies outside its training step",
-                  {.value = std::to_string(first + batch.size()), .allowed = "up to " + std::to_string(examples) + " examples"},
-                  "call begin_step with the number of examples of all batches of the step");
+      throw Error(
+          610, "a batch lies outside its training step",
+          {.value = std::to_string(first + batch.size()), .allowed = "up to " + std::to_string(examples) + " examples"},
+          "call begin_step with the number of examples of all batches of the step");
     reserve_results(examples);
     workspace_.plan([&](Plan& plan) {
       Index const size = batch.size(), width = config_.hidden_size;
@@ -259,13 +265,16 @@ class BertClassifier {
       auto const& values = std::get<i>(labels);
       if (Index(values.size()) != size)
         throw Error(611, "a batch has not one label for each sequence",
-                    {.tensor = std::string(HeadAt<i>::name()), .value = std::to_string(values.size()), .allowed = std::to_string(size)},
+                    {.tensor = std::string(HeadAt<i>::name()),
+                     .value = std::to_string(values.size()),
+                     .allowed = std::to_string(size)},
                     "give every head as many labels as the batch has sequences");
       for (auto const label : values)
         if (!HeadAt<i>::allows(static_cast<double>(label)))
-          throw Error(420, "a label is not one that the head allows",
-                      {.tensor = std::string(HeadAt<i>::name()), .value = std::to_string(label), .allowed = HeadAt<i>::allowed()},
-                      "correct the labels");
+          throw Error(
+              420, "a label is not one that the head allows",
+              {.tensor = std::string(HeadAt<i>::name()), .value = std::to_string(label), .allowed = HeadAt<i>::allowed()},
+              "correct the labels");
       context_->upload(const_cast<Label*>(std::get<i>(cache_.labels).data), values.data(), values.size() * sizeof(Label));
     });
   }

@@ -37,11 +37,12 @@ class BertEncoder {
   BertEncoder(ParameterStore<B>& store, BertConfig const& config)
       : width_(config.hidden_size),
         embedding_(store, "bert.embeddings",
-                   {config.vocab_size, config.max_position_embeddings, config.type_vocab_size, config.hidden_size, config.layer_norm_eps,
-                    config.hidden_dropout_prob, config.initializer_range, config.padding_row()}),
+                   {config.vocab_size, config.max_position_embeddings, config.type_vocab_size, config.hidden_size,
+                    config.layer_norm_eps, config.hidden_dropout_prob, config.initializer_range, config.padding_row()}),
         encoder_(store, "bert.encoder",
                  {config.hidden_size, config.num_attention_heads, config.intermediate_size, activation_of(config.hidden_act),
-                  config.layer_norm_eps, config.hidden_dropout_prob, config.attention_probs_dropout_prob, config.initializer_range},
+                  config.layer_norm_eps, config.hidden_dropout_prob, config.attention_probs_dropout_prob,
+                  config.initializer_range},
                  config.num_hidden_layers) {}
 
   Index width() const { return width_; }

@@ -22,7 +22,9 @@ namespace hone {
 /// The tokenizer of a model folder; none when the folder has neither tokenizer.json nor vocab.txt.
 inline std::optional<Tokenizer> tokenizer_of_folder(std::filesystem::path const& folder) {
   std::error_code ignored;
-  if (!std::filesystem::exists(folder / "tokenizer.json", ignored) && !std::filesystem::exists(folder / "vocab.txt", ignored)) return {};
+  if (!std::filesystem::exists(folder / "tokenizer.json", ignored) &&
+      !std::filesystem::exists(folder / "vocab.txt", ignored))
+    return {};
   return Tokenizer::from_folder(folder);
 }
 
@@ -33,7 +35,8 @@ inline void check_tokenizer(Tokenizer const& tokenizer, BertConfig const& config
   std::int64_t const size = tokenizer.vocabulary_size();
   if (size > config.vocab_size || size + most_padding <= config.vocab_size)
     throw Error(531, "the tokenizer's vocabulary is not the model's",
-                {.value = std::to_string(size) + " tokens", .allowed = std::to_string(config.vocab_size) + " (vocab_size of config.json)"},
+                {.value = std::to_string(size) + " tokens",
+                 .allowed = std::to_string(config.vocab_size) + " (vocab_size of config.json)"},
                 "use the vocab.txt or tokenizer.json that came with the model");
 }
 
@@ -41,8 +44,8 @@ inline void check_tokenizer(Tokenizer const& tokenizer, BertConfig const& config
 inline BertConfig with_dropout(BertConfig config, std::optional<double> probability) {
   if (!probability) return config;
   if (!(*probability >= 0 && *probability < 1))
-    throw Error(533, "the dropout probability is out of range", {.value = std::to_string(*probability), .allowed = "0 <= p < 1"},
-                "choose a probability such as 0.1");
+    throw Error(533, "the dropout probability is out of range",
+                {.value = std::to_string(*probability), .allowed = "0 <= p < 1"}, "choose a probability such as 0.1");
   config.hidden_dropout_prob = config.attention_probs_dropout_prob = *probability;
   if (config.classifier_dropout) config.classifier_dropout = probability;
   return config;
@@ -59,9 +62,11 @@ Ledger load_parameters(ParameterStore<B>& store, ModelWeights const& weights, st
   for (auto const& tensor : weights.tensors()) in_file.push_back({tensor.name, tensor.shape});
   std::vector<ExpectedParameter> expected;
   for (auto const& info : store.infos())
-    expected.push_back({info.name, info.shape, std::find(may_be_new.begin(), may_be_new.end(), info.name) != may_be_new.end()});
+    expected.push_back(
+        {info.name, info.shape, std::find(may_be_new.begin(), may_be_new.end(), info.name) != may_be_new.end()});
   LoadPlan const plan = plan_loading(in_file, expected);
-  plan.ledger.require_ok(weights.tensors().empty() ? "model.safetensors" : weights.file_of(weights.tensors().front().name).string());
+  plan.ledger.require_ok(weights.tensors().empty() ? "model.safetensors"
+                                                   : weights.file_of(weights.tensors().front().name).string());
   store.allocate();
   for (auto const& [parameter, tensor] : plan.load) {
     Index const id = store.find(parameter);

@@ -11,8 +11,9 @@ namespace hone {
 
 /// An optimizer: settings outside, state inside. `step` reads the gradients' factor where the memory is.
 template <class O, class B>
-concept Optimizer = Backend<B> && requires(O const& optimizer, typename B::Context& context, ParameterStore<B>& store,
-                                           typename O::template State<B>& state, VectorView<double const> scale, double rate) {
+concept Optimizer = Backend<B> &&
+    requires(O const& optimizer, typename B::Context& context, ParameterStore<B>& store,
+             typename O::template State<B>& state, VectorView<double const> scale, double rate) {
   { optimizer.template init<B>(context, store) } -> std::same_as<typename O::template State<B>>;
   { optimizer.template step<B>(context, store, state, scale, rate) } -> std::same_as<void>;
 };
@@ -54,11 +55,12 @@ struct BasicAdamW {
     double const correction2 = 1 - std::pow(beta2, static_cast<double>(state.steps));
     for (auto const& range : state.ranges) {
       if (range.setting.learning_rate_factor == 0) continue;  // frozen
-      run<B>(context, AdamWStep<typename B::Precision>{
-                          store.weights().slice(range.begin, range.size), store.gradients().slice(range.begin, range.size),
-                          state.first.view().slice(range.begin, range.size), state.second.view().slice(range.begin, range.size),
-                          gradient_scale, learning_rate * range.setting.learning_rate_factor,
-                          weight_decay * range.setting.weight_decay_factor, beta1, beta2, epsilon, correction1, correction2});
+      run<B>(context,
+             AdamWStep<typename B::Precision>{
+                 store.weights().slice(range.begin, range.size), store.gradients().slice(range.begin, range.size),
+                 state.first.view().slice(range.begin, range.size), state.second.view().slice(range.begin, range.size),
+                 gradient_scale, learning_rate * range.setting.learning_rate_factor,
+                 weight_decay * range.setting.weight_decay_factor, beta1, beta2, epsilon, correction1, correction2});
     }
   }
 };

@@ -28,7 +28,8 @@ struct OneGroup {
 /// Biases and LayerNorm parameters are not decayed, as in the code of Devlin et al. 2019.
 struct NoDecayForBiasAndNorm {
   ParameterSetting setting(ParameterInfo const& info) const {
-    bool const plain = info.kind == ParameterKind::bias || info.kind == ParameterKind::norm_weight || info.kind == ParameterKind::norm_bias;
+    bool const plain =
+        info.kind == ParameterKind::bias || info.kind == ParameterKind::norm_weight || info.kind == ParameterKind::norm_bias;
     return {1, plain ? 0.0 : 1.0};
   }
 };

@@ -50,7 +50,8 @@ class Trainer {
     check(options_.step_every >= 1, "step_every", double(options_.step_every), "1 or more");
     check(options_.epochs >= 0, "epochs", double(options_.epochs), "0 or more");
     check(options_.num_steps >= 0, "num_steps", double(options_.num_steps), "0 or more");
-    check(std::isfinite(options_.learning_rate) && options_.learning_rate >= 0, "learning_rate", options_.learning_rate, "0 or more");
+    check(std::isfinite(options_.learning_rate) && options_.learning_rate >= 0, "learning_rate", options_.learning_rate,
+          "0 or more");
   }
 
   TrainerOptions const& options() const { return options_; }
@@ -100,7 +101,8 @@ class Trainer {
   }
 
   /// One optimizer step on these examples, cut into batches of batch_size.
-  StepReport step(data::Dataset const& data, typename HeadList::Labels const& labels, std::span<std::size_t const> rows, Index total) {
+  StepReport step(data::Dataset const& data, typename HeadList::Labels const& labels, std::span<std::size_t const> rows,
+                  Index total) {
     auto const begin = std::chrono::steady_clock::now();
     StepReport report;
     report.total_steps = total;
@@ -120,7 +122,8 @@ class Trainer {
     summarise(results, labels, rows, report);
     check_finite(report);
     report.learning_rate = options_.learning_rate * recipe_.schedule.factor(step_, total);
-    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(), report.learning_rate);
+    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
+                                       report.learning_rate);
     model_.context().synchronize();
     report.step = ++step_;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -130,7 +133,8 @@ class Trainer {
  private:
   static void check(bool right, char const* option, double value, char const* allowed) {
     if (!right)
-      throw Error(601, "a training setting is out of range", {.value = std::string(option) + " = " + std::to_string(value), .allowed = allowed},
+      throw Error(601, "a training setting is out of range",
+                  {.value = std::string(option) + " = " + std::to_string(value), .allowed = allowed},
                   "choose a value in the allowed range");
   }
 
@@ -159,14 +163,18 @@ class Trainer {
       if (head.empty() && !std::isfinite(loss)) head = name;
     if (head.empty() && std::isfinite(report.grad_norm)) return;
     std::string const tensor = first_tensor_not_finite();
-    std::string const place = "step " + std::to_string(step_ + 1) + (head.empty() ? ", gradient norm " + std::to_string(report.grad_norm) : ", head " + head);
+    std::string const place = "step " + std::to_string(step_ + 1) +
+                              (head.empty() ? ", gradient norm " + std::to_string(report.grad_norm) : ", head " + head);
     throw Error(head.empty() ? 621 : 620, head.empty() ? "the gradient is not finite" : "a loss is not finite",
                 {.tensor = tensor, .value = place},
-                "lower the learning rate or use warm-up, and check the weights and labels; the parameters are those before this step");
+                "lower the learning rate or use warm-up, and check the weights and labels; the parameters are those before "
+                "this step");
   }
   std::string first_tensor_not_finite() const {
     auto const& store = model_.parameters();
-    auto finite = [](auto const& values) { return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(double(v)); }); };
+    auto finite = [](auto const& values) {
+      return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(double(v)); });
+    };
     for (Index id = 0; id < store.count(); ++id)
       if (!finite(store.get(id))) return store.info(id).name;
     for (Index id = 0; id < store.count(); ++id)
