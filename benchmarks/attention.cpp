@@ -14,7 +14,8 @@ struct Batch {
   std::vector<float> qkv, y, dy, lse, delta, dqkv;
   Dropout dropout;
 
-  Batch(std::vector<Index> const& lengths, Index h, Index e, double p) : heads(h), width(h * e), scale(1 / std::sqrt(double(e))) {
+  Batch(std::vector<Index> const& lengths, Index h, Index e, double p)
+      : heads(h), width(h * e), scale(1 / std::sqrt(double(e))) {
     for (Index const length : lengths) {
       tokens += length;
       offsets.push_back(static_cast<std::int32_t>(tokens));
@@ -34,14 +35,14 @@ struct Batch {
 
   template <class B>
   void forward(HostContext& context) {
-    run<B>(context, AttentionForward<fp32>{part(qkv, 0), part(qkv, 1), part(qkv, 2), offset_view(), offset_view(), heads, scale,
-                                           dropout, 0, rows(y), rows(lse)});
+    run<B>(context, AttentionForward<fp32>{part(qkv, 0), part(qkv, 1), part(qkv, 2), offset_view(), offset_view(), heads,
+                                           scale, dropout, 0, rows(y), rows(lse)});
   }
   template <class B>
   void backward(HostContext& context) {
-    run<B>(context, AttentionBackward<fp32>{part(qkv, 0), part(qkv, 1), part(qkv, 2), rows(y), rows(dy), rows(lse), offset_view(),
-                                            offset_view(), heads, scale, dropout, 0, rows(delta), part(dqkv, 0), part(dqkv, 1),
-                                            part(dqkv, 2)});
+    run<B>(context, AttentionBackward<fp32>{part(qkv, 0), part(qkv, 1), part(qkv, 2), rows(y), rows(dy), rows(lse),
+                                            offset_view(), offset_view(), heads, scale, dropout, 0, rows(delta),
+                                            part(dqkv, 0), part(dqkv, 1), part(dqkv, 2)});
   }
 };
 
@@ -60,8 +61,10 @@ void attention(benchmark::State& state, bool backward) {
   double const peak = bench::peak_flops(context);
   batch.forward<Cpu<fp32>>(context);
   bench::measure(state, "FLOP", (backward ? 10 : 4) * static_cast<double>(batch.width) * batch.squares, peak, [&] {
-    if (backward) batch.backward<Cpu<fp32>>(context);
-    else batch.forward<Cpu<fp32>>(context);
+    if (backward)
+      batch.backward<Cpu<fp32>>(context);
+    else
+      batch.forward<Cpu<fp32>>(context);
   });
 }
 

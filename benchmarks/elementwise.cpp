@@ -7,7 +7,8 @@ namespace {
 
 using namespace hone;
 
-/// Runs `compute(tag, context, size)`, which returns its outputs, on both backends at a small size, then times the large one.
+/// Runs `compute(tag, context, size)`, which returns its outputs, on both backends at a small size, then times the large
+/// one.
 template <class Compute>
 void time_it(benchmark::State& state, Index small, Index large, double bytes, Compute const& compute) {
   HostContext context;
@@ -18,7 +19,8 @@ void time_it(benchmark::State& state, Index small, Index large, double bytes, Co
     if (!bench::agrees(state, *checked.outputs()[i], *reference.outputs()[i])) return;
   auto timed = compute(large);
   double const peak = bench::peak_bytes(context);
-  bench::measure(state, "byte", bytes * static_cast<double>(large), peak, [&] { timed.template run_on<Cpu<fp32>>(context); });
+  bench::measure(state, "byte", bytes * static_cast<double>(large), peak,
+                 [&] { timed.template run_on<Cpu<fp32>>(context); });
 }
 
 struct ActivationWork {
@@ -27,14 +29,20 @@ struct ActivationWork {
   bool backward;
   std::vector<float> u, dh, out;
   ActivationWork(Activation k, bool b, Index rows)
-      : kind(k), backward(b), u(bench::random_values(rows * width, 1)), dh(bench::random_values(rows * width, 2)), out(u.size()) {
+      : kind(k),
+        backward(b),
+        u(bench::random_values(rows * width, 1)),
+        dh(bench::random_values(rows * width, 2)),
+        out(u.size()) {
     for (float& value : u) value *= 4;
   }
   template <class B>
   void run_on(HostContext& context) {
     auto const view = [](std::vector<float>& v) { return MatrixView<float>(v.data(), Index(v.size()) / width, width); };
-    if (backward) run<B>(context, ActivationBackward<fp32>{kind, view(u), view(dh), view(out)});
-    else run<B>(context, ActivationForward<fp32>{kind, view(u), view(out)});
+    if (backward)
+      run<B>(context, ActivationBackward<fp32>{kind, view(u), view(dh), view(out)});
+    else
+      run<B>(context, ActivationForward<fp32>{kind, view(u), view(out)});
   }
   std::vector<std::vector<float> const*> outputs() const { return {&out}; }
 };
@@ -51,9 +59,23 @@ struct NormWork {
   std::vector<float> x, residual, z, y, dy, dz, dx, gamma, beta, mean, rstd, dgamma, dbeta;
   std::vector<std::int32_t> sequence, position;
   NormWork(bool b, Index n)
-      : backward(b), rows(n), x(bench::random_values(n * width, 1)), residual(bench::random_values(n * width, 2)), z(x), y(x), dy(x),
-        dz(x), dx(x), gamma(bench::random_values(width, 3)), beta(gamma), mean(std::size_t(n)), rstd(std::size_t(n)),
-        dgamma(gamma), dbeta(beta), sequence(std::size_t(n)), position(std::size_t(n)) {
+      : backward(b),
+        rows(n),
+        x(bench::random_values(n * width, 1)),
+        residual(bench::random_values(n * width, 2)),
+        z(x),
+        y(x),
+        dy(x),
+        dz(x),
+        dx(x),
+        gamma(bench::random_values(width, 3)),
+        beta(gamma),
+        mean(std::size_t(n)),
+        rstd(std::size_t(n)),
+        dgamma(gamma),
+        dbeta(beta),
+        sequence(std::size_t(n)),
+        position(std::size_t(n)) {
     for (Index i = 0; i < n; ++i) {
       sequence[std::size_t(i)] = std::int32_t(i / 300);
       position[std::size_t(i)] = std::int32_t(i % 300);
@@ -67,14 +89,14 @@ struct NormWork {
   static Dropout dropout() { return DropoutKey{true, 1, 1}.site(DropoutSite::feed_forward, 0, 0.1); }
   template <class B>
   void forward(HostContext& context) {
-    run<B>(context, ResidualNormForward<fp32>{matrix(x), matrix(residual), dropout(), map(), vector(gamma), vector(beta), 1e-12,
-                                              matrix(z), matrix(y), vector(mean), vector(rstd)});
+    run<B>(context, ResidualNormForward<fp32>{matrix(x), matrix(residual), dropout(), map(), vector(gamma), vector(beta),
+                                              1e-12, matrix(z), matrix(y), vector(mean), vector(rstd)});
   }
   template <class B>
   void run_on(HostContext& context) {
     if (!backward) return forward<B>(context);
-    run<B>(context, ResidualNormBackward<fp32>{matrix(dy), matrix(z), vector(mean), vector(rstd), vector(gamma), dropout(), map(),
-                                               matrix(dz), matrix(dx), vector(dgamma), vector(dbeta), Write::assign});
+    run<B>(context, ResidualNormBackward<fp32>{matrix(dy), matrix(z), vector(mean), vector(rstd), vector(gamma), dropout(),
+                                               map(), matrix(dz), matrix(dx), vector(dgamma), vector(dbeta), Write::assign});
   }
   std::vector<std::vector<float> const*> outputs() const {
     if (backward) return {&dz, &dx, &dgamma, &dbeta};
@@ -90,15 +112,27 @@ struct AdamWWork {
   std::vector<float> weight, gradient, first, second;
   double scale = 0.5;
   explicit AdamWWork(Index size)
-      : weight(bench::random_values(size, 1)), gradient(bench::random_values(size, 2)), first(bench::random_values(size, 3)),
+      : weight(bench::random_values(size, 1)),
+        gradient(bench::random_values(size, 2)),
+        first(bench::random_values(size, 3)),
         second(gradient) {
     for (float& v : second) v *= v;
   }
   template <class B>
   void run_on(HostContext& context) {
     Index const n = Index(weight.size());
-    run<B>(context, AdamWStep<fp32>{{weight.data(), n}, {gradient.data(), n}, {first.data(), n}, {second.data(), n}, {&scale, 1},
-                                    1e-5, 0.01, 0.9, 0.999, 1e-8, 0.5, 0.5});
+    run<B>(context, AdamWStep<fp32>{{weight.data(), n},
+                                    {gradient.data(), n},
+                                    {first.data(), n},
+                                    {second.data(), n},
+                                    {&scale, 1},
+                                    1e-5,
+                                    0.01,
+                                    0.9,
+                                    0.999,
+                                    1e-8,
+                                    0.5,
+                                    0.5});
   }
   std::vector<std::vector<float> const*> outputs() const { return {&weight, &first, &second}; }
 };

@@ -24,8 +24,10 @@ bool right(benchmark::State& state, HostContext& context, Pass pass) {
     auto x = bench::random_values(rows * inputs, 1), weight = bench::random_values(outputs * inputs, 2);
     auto y = bench::random_values(rows * outputs, 3);
     MatrixView<float> const xs(x.data(), rows, inputs), weights(weight.data(), outputs, inputs), ys(y.data(), rows, outputs);
-    if (reference) compute<Reference<fp32>>(context, pass, xs, weights, ys);
-    else compute<Cpu<fp32>>(context, pass, xs, weights, ys);
+    if (reference)
+      compute<Reference<fp32>>(context, pass, xs, weights, ys);
+    else
+      compute<Cpu<fp32>>(context, pass, xs, weights, ys);
     results[reference] = {x, weight, y};
   }
   for (std::size_t i = 0; i < 3; ++i)

@@ -46,8 +46,7 @@ inline double peak_flops(HostContext& context) {
       detail::Vec<float> sums[chains];
       for (auto& sum : sums) sum = detail::splat(1.0f);
       detail::Vec<float> const by = detail::splat(factor);
-      for (int turn = 0; turn < turns; ++turn)
-        HONE_UNROLL for (int i = 0; i < chains; ++i) sums[i] += by * sums[i];
+      for (int turn = 0; turn < turns; ++turn) HONE_UNROLL for (int i = 0; i < chains; ++i) sums[i] += by * sums[i];
       for (int i = 1; i < chains; ++i) sums[0] += sums[i];
       results[static_cast<std::size_t>(begin)] = detail::sum<float>(sums[0]);
     });

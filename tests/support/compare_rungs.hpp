@@ -25,8 +25,8 @@ struct LineAllocator {
   LineAllocator() = default;
   template <class U>
   LineAllocator(LineAllocator<U> const&) {}
-  T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t{64})); }
-  void deallocate(T* memory, std::size_t) { ::operator delete(memory, std::align_val_t{64}); }
+  T* allocate(std::size_t count) { return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* memory, std::size_t) { ::operator delete (memory, std::align_val_t{64}); }
   bool operator==(LineAllocator const&) const { return true; }
 };
 
@@ -36,7 +36,9 @@ class Grid {
  public:
   Grid() = default;
   Grid(Index rows, Index cols, Index gap = 0)
-      : rows_(rows), cols_(cols), stride_(cols + gap),
+      : rows_(rows),
+        cols_(cols),
+        stride_(cols + gap),
         values_(static_cast<std::size_t>(rows * (cols + gap)), std::numeric_limits<T>::quiet_NaN()) {}
   /// Uniform in (-size, size).
   static Grid random(Index rows, Index cols, std::uint64_t seed, double size = 1, Index gap = 0) {
@@ -84,14 +86,14 @@ void require_close(Grid<T> const& got, Grid<T> const& expected, std::int64_t ter
       scale = std::max(scale, std::abs(e));
       if (!(difference <= worst)) worst = std::isnan(difference) ? HUGE_VAL : difference, at_row = r, at_col = c;
     }
-  INFO("row " << at_row << " column " << at_col << ": got " << got(at_row, at_col) << ", expected " << expected(at_row, at_col)
-              << "; largest value " << scale);
+  INFO("row " << at_row << " column " << at_col << ": got " << got(at_row, at_col) << ", expected "
+              << expected(at_row, at_col) << "; largest value " << scale);
   REQUIRE(scale < HUGE_VAL);
   REQUIRE(worst <= rounding_bound<T>(terms, scale));
 }
 
-/// `compute(backend tag, context)` runs an operation and returns its outputs. Checks Tested<P> against Reference<P>, and that
-/// one, two and three threads and a second run give the same bits.
+/// `compute(backend tag, context)` runs an operation and returns its outputs. Checks Tested<P> against Reference<P>, and
+/// that one, two and three threads and a second run give the same bits.
 template <class P, template <class> class Tested = Cpu, class Compute>
 void check_against_reference(Compute const& compute, std::int64_t terms) {
   using T = ActivationOf<P>;

@@ -7,8 +7,8 @@
 
 namespace hone::test {
 
-/// Bound on |a - b| where both are sums of `terms` products in format T, added in different orders, whose partial sums are of
-/// size `scale`: each addition rounds by at most epsilon / 2 * scale, rounding errors add up like a random walk, and a
+/// Bound on |a - b| where both are sums of `terms` products in format T, added in different orders, whose partial sums are
+/// of size `scale`: each addition rounds by at most epsilon / 2 * scale, rounding errors add up like a random walk, and a
 /// function on top (exp, erf, square root) is worth a few more.
 template <class T>
 double rounding_bound(std::int64_t terms, double scale) {

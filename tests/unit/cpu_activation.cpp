@@ -73,8 +73,8 @@ TEST_CASE("the normal distribution is within its bound") {
     double const density = std::exp(-0.5 * u * u) / std::sqrt(2 * 3.14159265358979323846);
     worst_density = std::max(worst_density, std::abs(static_cast<double>(got.density[0]) - density));
   });
-  std::printf("normal cdf: error %.3g of the relative bound, %.3g absolute; density %.3g absolute\n", worst_relative, worst_absolute,
-              worst_density);
+  std::printf("normal cdf: error %.3g of the relative bound, %.3g absolute; density %.3g absolute\n", worst_relative,
+              worst_absolute, worst_density);
   REQUIRE(worst_relative <= 1);
   REQUIRE(worst_absolute <= 2e-7);
   REQUIRE(worst_density <= 1e-7);
@@ -87,7 +87,8 @@ TEST_CASE("the logistic function is within its bound") {
   double worst = 0;
   sweep(-87, 87, [&](float x) {
     double const exact = 1 / (1 + std::exp(-static_cast<double>(x)));
-    worst = std::max(worst, std::abs(static_cast<double>(detail::vector_logistic<float>(detail::splat(x))[0]) - exact) / exact);
+    worst =
+        std::max(worst, std::abs(static_cast<double>(detail::vector_logistic<float>(detail::splat(x))[0]) - exact) / exact);
   });
   std::printf("logistic: largest relative error %.3g\n", worst);
   REQUIRE(worst <= 4e-7);

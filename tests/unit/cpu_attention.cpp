@@ -10,9 +10,7 @@ namespace {
 using namespace hone;
 using hone::test::Grid;
 
-Dropout attention_dropout(double p) {
-  return DropoutKey{true, 0xFEDCBA9876543210ull, 9}.site(DropoutSite::attention, 1, p);
-}
+Dropout attention_dropout(double p) { return DropoutKey{true, 0xFEDCBA9876543210ull, 9}.site(DropoutSite::attention, 1, p); }
 
 /// Forward and backward of one batch, with q, k, v columns of one matrix as in a model.
 template <class P>
@@ -24,8 +22,14 @@ struct Case {
   Grid<T> qkv, dy;
 
   Case(std::vector<int> const& key_lengths, std::vector<int> const& query_lengths, Index h, Index e, double p)
-      : keys(key_lengths), queries(query_lengths), heads(h), width(e), model(h * e), dropout(attention_dropout(p)),
-        qkv(Grid<T>::random(keys.size(), 3 * model, 1, 1.5, 2)), dy(Grid<T>::random(queries.size(), model, 2)) {}
+      : keys(key_lengths),
+        queries(query_lengths),
+        heads(h),
+        width(e),
+        model(h * e),
+        dropout(attention_dropout(p)),
+        qkv(Grid<T>::random(keys.size(), 3 * model, 1, 1.5, 2)),
+        dy(Grid<T>::random(queries.size(), model, 2)) {}
 
   MatrixView<T const> q() const { return qkv.view().column_block(0, model).row_block(0, queries.size()); }
   MatrixView<T const> k() const { return qkv.view().column_block(model, model); }
@@ -38,9 +42,9 @@ struct Case {
     Grid<T> y(m, model, 1), lse(m, heads), delta(m, heads), dq(m, model, 3), dkv(n, 2 * model, 1);
     run<B>(context, AttentionForward<P>{q(), k(), v(), queries.offset_view(), keys.offset_view(), heads, scale, dropout, 7,
                                         y.view(), lse.view()});
-    run<B>(context, AttentionBackward<P>{q(), k(), v(), y.view(), dy.view(), lse.view(), queries.offset_view(), keys.offset_view(),
-                                         heads, scale, dropout, 7, delta.view(), dq.view(), dkv.view().column_block(0, model),
-                                         dkv.view().column_block(model, model)});
+    run<B>(context, AttentionBackward<P>{q(), k(), v(), y.view(), dy.view(), lse.view(), queries.offset_view(),
+                                         keys.offset_view(), heads, scale, dropout, 7, delta.view(), dq.view(),
+                                         dkv.view().column_block(0, model), dkv.view().column_block(model, model)});
     return {y, lse, delta, dq, dkv};
   }
   void check() const {
@@ -82,8 +86,8 @@ TEST_CASE("attention drops exactly the probabilities that the definition drops")
   test::Rows const rows({static_cast<int>(length)});
   Dropout const dropout = attention_dropout(0.4);
   HostContext context({2});
-  run<Cpu<fp32>>(context, AttentionForward<fp32>{q.view(), k.view(), v.view(), rows.offset_view(), rows.offset_view(), 1, 1.0,
-                                                 dropout, 11, y.view(), lse.view()});
+  run<Cpu<fp32>>(context, AttentionForward<fp32>{q.view(), k.view(), v.view(), rows.offset_view(), rows.offset_view(), 1,
+                                                 1.0, dropout, 11, y.view(), lse.view()});
   int kept = 0;
   for (Index i = 0; i < length; ++i)
     for (Index j = 0; j < length; ++j) {
@@ -101,9 +105,9 @@ TEST_CASE("a sequence's attention has the same bits in every batch") {
   test::Rows const alone({100});
   Grid<float> y(100, 64), lse(100, 2);
   auto const of = [](MatrixView<float const> m) { return m.row_block(30, 100); };
-  run<Cpu<fp32>>(context, AttentionForward<fp32>{of(batch.q()), of(batch.k()), of(batch.v()), alone.offset_view(),
-                                                 alone.offset_view(), 2, 1 / std::sqrt(32.0), batch.dropout, 8, y.view(),
-                                                 lse.view()});
+  run<Cpu<fp32>>(
+      context, AttentionForward<fp32>{of(batch.q()), of(batch.k()), of(batch.v()), alone.offset_view(), alone.offset_view(),
+                                      2, 1 / std::sqrt(32.0), batch.dropout, 8, y.view(), lse.view()});
   for (Index r = 0; r < 100; ++r)
     for (Index c = 0; c < 64; ++c) REQUIRE(y(r, c) == all[0](30 + r, c));
 }

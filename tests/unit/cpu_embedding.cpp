@@ -24,29 +24,32 @@ void check(std::vector<int> const& lengths, Index width, double p, Write write) 
   }
   VectorView<std::int32_t const> const token_view{tokens.data(), n}, segment_view{segments.data(), n};
   auto const word = Grid<T>::random(vocabulary, width, 1, 1, 1), position = Grid<T>::random(positions, width, 2);
-  auto const segment = Grid<T>::random(2, width, 3), gamma = Grid<T>::random(1, width, 4), beta = Grid<T>::random(1, width, 5);
+  auto const segment = Grid<T>::random(2, width, 3), gamma = Grid<T>::random(1, width, 4),
+             beta = Grid<T>::random(1, width, 5);
   auto const dy = Grid<T>::random(n, width, 6, 1, 2);
   Dropout const dropout = test::some_dropout(p);
   RowMap const map = rows.map();
   test::check_against_reference<P>(
       [&]<class B>(std::type_identity<B>, HostContext& context) {
         auto const table = [&](Index r, Index seed) {
-          return write == Write::add ? Grid<T>::random(r, width, static_cast<std::uint64_t>(seed), 1, 1) : Grid<T>(r, width, 1);
+          return write == Write::add ? Grid<T>::random(r, width, static_cast<std::uint64_t>(seed), 1, 1)
+                                     : Grid<T>(r, width, 1);
         };
         Grid<T> z(n, width, 1), y(n, width, 3), mean(1, n), rstd(1, n), dz(n, width, 2);
         Grid<T> dword = table(vocabulary, 7), dposition = table(positions, 8), dsegment = table(2, 9);
         Grid<T> dgamma = table(1, 10), dbeta = table(1, 11);
-        run<B>(context, EmbeddingForward<P>{token_view, map.position, segment_view, word.view(), position.view(), segment.view(),
-                                            gamma.vector(), beta.vector(), 1e-12, dropout, map, z.view(), y.view(),
-                                            mean.vector(), rstd.vector()});
+        run<B>(context, EmbeddingForward<P>{token_view, map.position, segment_view, word.view(), position.view(),
+                                            segment.view(), gamma.vector(), beta.vector(), 1e-12, dropout, map, z.view(),
+                                            y.view(), mean.vector(), rstd.vector()});
         run<B>(context, EmbeddingBackward<P>{token_view, map.position, segment_view, dy.view(), z.view(), mean.vector(),
                                              rstd.vector(), gamma.vector(), dropout, map, dz.view(), dword.view(),
                                              dposition.view(), dsegment.view(), dgamma.vector(), dbeta.vector(), write});
         Grid<T> in_place = dy, g(1, width), b(1, width), w(vocabulary, width), q(positions, width), s(2, width);
-        run<B>(context, EmbeddingBackward<P>{token_view, map.position, segment_view, in_place.view(), z.view(), mean.vector(),
-                                             rstd.vector(), gamma.vector(), dropout, map, in_place.view(), w.view(), q.view(),
-                                             s.view(), g.vector(), b.vector(), Write::assign});
-        return std::vector<Grid<T>>{z, y, mean, rstd, dz, dword, dposition, dsegment, dgamma, dbeta, in_place, g, b, w, q, s};
+        run<B>(context, EmbeddingBackward<P>{token_view, map.position, segment_view, in_place.view(), z.view(),
+                                             mean.vector(), rstd.vector(), gamma.vector(), dropout, map, in_place.view(),
+                                             w.view(), q.view(), s.view(), g.vector(), b.vector(), Write::assign});
+        return std::vector<Grid<T>>{z,      y,     mean,     rstd, dz, dword, dposition, dsegment,
+                                    dgamma, dbeta, in_place, g,    b,  w,     q,         s};
       },
       std::max(n, width));
 }

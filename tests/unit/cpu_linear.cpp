@@ -19,7 +19,8 @@ void check(Index rows, Index inputs, Index outputs) {
     test::check_against_reference<P, Tested>(
         [&]<class B>(std::type_identity<B>, HostContext& context) {
           Grid<T> y(rows, outputs, 2);
-          run<B>(context, LinearForward<P>{x.view(), weight.view(), with_bias ? bias.vector() : VectorView<T const>{}, y.view()});
+          run<B>(context,
+                 LinearForward<P>{x.view(), weight.view(), with_bias ? bias.vector() : VectorView<T const>{}, y.view()});
           return std::vector<Grid<T>>{y};
         },
         inputs);
@@ -75,7 +76,8 @@ TEST_CASE("sums longer than one block of the inner dimension, and more columns t
 }
 
 TEST_CASE("a row of a linear layer has the same bits in every batch") {
-  auto const x = Grid<float>::random(131, 500, 1), weight = Grid<float>::random(70, 500, 2), bias = Grid<float>::random(1, 70, 3);
+  auto const x = Grid<float>::random(131, 500, 1), weight = Grid<float>::random(70, 500, 2),
+             bias = Grid<float>::random(1, 70, 3);
   HostContext context({2});
   Grid<float> all(131, 70);
   run<Cpu<fp32>>(context, LinearForward<fp32>{x.view(), weight.view(), bias.vector(), all.view()});

@@ -21,8 +21,18 @@ void check_adamw(Index size, double scale) {
   test::check_against_reference<P>(
       [&]<class B>(std::type_identity<B>, HostContext& context) {
         Grid<T> weight = Grid<T>::random(1, size, 1), first = Grid<T>::random(1, size, 3), second = squares;
-        run<B>(context, AdamWStep<P>{weight.vector(), gradient.vector(), first.vector(), second.vector(), {&scale, 1}, 1e-2, 0.01,
-                                     0.9, 0.999, 1e-8, 1 - std::pow(0.9, 3), 1 - std::pow(0.999, 3)});
+        run<B>(context, AdamWStep<P>{weight.vector(),
+                                     gradient.vector(),
+                                     first.vector(),
+                                     second.vector(),
+                                     {&scale, 1},
+                                     1e-2,
+                                     0.01,
+                                     0.9,
+                                     0.999,
+                                     1e-8,
+                                     1 - std::pow(0.9, 3),
+                                     1 - std::pow(0.999, 3)});
         return std::vector<Grid<T>>{weight, first, second};
       },
       1);
@@ -40,8 +50,18 @@ TEST_CASE("AdamW leaves everything untouched when the gradient's scale is not fi
   Grid<float> const before = weight, gradient = weight;
   HostContext context({2});
   for (double const scale : {std::nan(""), HUGE_VAL}) {
-    run<Cpu<fp32>>(context, AdamWStep<fp32>{weight.vector(), gradient.vector(), first.vector(), second.vector(), {&scale, 1}, 1e-2,
-                                            0.01, 0.9, 0.999, 1e-8, 0.1, 0.001});
+    run<Cpu<fp32>>(context, AdamWStep<fp32>{weight.vector(),
+                                            gradient.vector(),
+                                            first.vector(),
+                                            second.vector(),
+                                            {&scale, 1},
+                                            1e-2,
+                                            0.01,
+                                            0.9,
+                                            0.999,
+                                            1e-8,
+                                            0.1,
+                                            0.001});
     REQUIRE(weight.same_bits(before));
     REQUIRE(first.same_bits(before));
     REQUIRE(second.same_bits(before));

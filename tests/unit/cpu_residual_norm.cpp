@@ -29,8 +29,18 @@ void check(std::vector<int> const& lengths, Index width, double p, bool with_res
         run<B>(context, ResidualNormBackward<P>{dy.view(), z.view(), mean.vector(), rstd.vector(), gamma.vector(), dropout,
                                                 rows.map(), dz.view(), dx.view(), dgamma.vector(), dbeta.vector(), write});
         Grid<T> in_place = dy, again_gamma(1, width), again_beta(1, width);
-        run<B>(context, ResidualNormBackward<P>{in_place.view(), z.view(), mean.vector(), rstd.vector(), gamma.vector(), {}, {},
-                                                in_place.view(), {}, again_gamma.vector(), again_beta.vector(), Write::assign});
+        run<B>(context, ResidualNormBackward<P>{in_place.view(),
+                                                z.view(),
+                                                mean.vector(),
+                                                rstd.vector(),
+                                                gamma.vector(),
+                                                {},
+                                                {},
+                                                in_place.view(),
+                                                {},
+                                                again_gamma.vector(),
+                                                again_beta.vector(),
+                                                Write::assign});
         return std::vector<Grid<T>>{z, y, mean, rstd, dz, dx, dgamma, dbeta, in_place, again_gamma, again_beta};
       },
       std::max(n, width));

@@ -51,7 +51,8 @@ std::map<std::string, Line> table() {
 
 /// What is small, or limited by memory in any case, and so has no kernel of its own.
 bool small(std::string const& name) {
-  return name == "ClipScale" || name == "GatherRows" || name == "ScatterAddRows" || name == "ScatterRows" || name == "AddMatrices";
+  return name == "ClipScale" || name == "GatherRows" || name == "ScatterAddRows" || name == "ScatterRows" ||
+         name == "AddMatrices";
 }
 
 template <class P>

@@ -31,9 +31,12 @@ HONE_ALWAYS_INLINE inline void activate(Vec<T> u, Vec<T>& value, Vec<T>& derivat
 template <class Body>
 void with_activation(Activation kind, Body const& body) {
   switch (kind) {
-    case Activation::gelu: return body(std::integral_constant<Activation, Activation::gelu>{});
-    case Activation::gelu_new: return body(std::integral_constant<Activation, Activation::gelu_new>{});
-    case Activation::relu: return body(std::integral_constant<Activation, Activation::relu>{});
+    case Activation::gelu:
+      return body(std::integral_constant<Activation, Activation::gelu>{});
+    case Activation::gelu_new:
+      return body(std::integral_constant<Activation, Activation::gelu_new>{});
+    case Activation::relu:
+      return body(std::integral_constant<Activation, Activation::relu>{});
   }
 }
 

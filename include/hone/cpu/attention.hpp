@@ -20,8 +20,13 @@ struct CpuKernel<AttentionForward<P>> {
   static void run(HostContext& context, AttentionForward<P> const& op) {
     detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
       Index const first_query = op.query_offsets[b], first_key = op.key_offsets[b], width = op.q.cols / op.heads;
-      Item const item{op.query_offsets[b + 1] - first_query, op.key_offsets[b + 1] - first_key, width, h,
-                      op.first_example + b, static_cast<T>(op.scale), op.dropout};
+      Item const item{op.query_offsets[b + 1] - first_query,
+                      op.key_offsets[b + 1] - first_key,
+                      width,
+                      h,
+                      op.first_example + b,
+                      static_cast<T>(op.scale),
+                      op.dropout};
       auto const of_item = [&](auto const& m, Index first, Index count) {
         return m.row_block(first, count).column_block(h * width, width);
       };
@@ -63,14 +68,13 @@ struct CpuKernel<AttentionForward<P>> {
     for (Index j = 0; j < item.keys; j += key_group) {
       detail::score_group<T, vectors>(item.width, key_panels + j * item.width, columns, scores + j * block);
       for (Index i = j; i < std::min(j + key_group, item.keys); ++i)
-        HONE_UNROLL for (int v = 0; v < vectors; ++v)
-          highest[v] = detail::maximum<T>(highest[v], load(scores + i * block + v * L));
+        HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] =
+            detail::maximum<T>(highest[v], load(scores + i * block + v * L));
     }
     for (Index j = 0; j < item.keys; j += key_group) {
       alignas(64) std::uint32_t words[4][detail::round_up(block, detail::word_lanes)];
       if (item.dropout.active()) detail::attention_words<T, vectors>(item, first, j, words);
-      for (int i = 0; i < key_group && j + i < item.keys; ++i)
-        HONE_UNROLL for (int v = 0; v < vectors; ++v) {
+      for (int i = 0; i < key_group && j + i < item.keys; ++i) HONE_UNROLL for (int v = 0; v < vectors; ++v) {
           T* const place = scores + (j + i) * block + v * L;
           V p = detail::vector_exp<T, true>(load(place) - highest[v]);
           total[v] += p;
@@ -95,8 +99,13 @@ struct CpuKernel<AttentionBackward<P>> {
   static void run(HostContext& context, AttentionBackward<P> const& op) {
     detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
       Index const first_query = op.query_offsets[b], first_key = op.key_offsets[b], width = op.q.cols / op.heads;
-      Item const item{op.query_offsets[b + 1] - first_query, op.key_offsets[b + 1] - first_key, width, h,
-                      op.first_example + b, static_cast<T>(op.scale), op.dropout};
+      Item const item{op.query_offsets[b + 1] - first_query,
+                      op.key_offsets[b + 1] - first_key,
+                      width,
+                      h,
+                      op.first_example + b,
+                      static_cast<T>(op.scale),
+                      op.dropout};
       auto const of_item = [&](auto const& m, Index first, Index count) {
         return m.row_block(first, count).column_block(h * width, width);
       };
@@ -120,7 +129,7 @@ struct CpuKernel<AttentionBackward<P>> {
               lse.row_block(first, count), delta.row_block(first, count), dq.row_block(first, count)};
     }
   };
-  struct Memory {  // of one thread
+  struct Memory {                                         // of one thread
     T *key_panels, *value_panels, *keys;                  // k and v of the item, in the order in which products read them
     T *key_sums, *value_sums;                             // dk and dv so far
     T *scores, *slopes;                                   // of the block, by [key][query]

@@ -114,8 +114,8 @@ HONE_ALWAYS_INLINE inline void score_group(Index width, T const* panels, T const
   for (Index i = 0; i < key_group; i += rows) {
     Vec<T> acc[rows][vectors] = {};
     multiply_tile<T, rows, vectors>(width, panels + i * width, Step<1>{}, Step<rows>{}, columns, block, acc);
-    HONE_UNROLL for (int r = 0; r < rows; ++r)
-      HONE_UNROLL for (int v = 0; v < vectors; ++v) store<T>(scores + (i + r) * block + v * lanes<T>, acc[r][v]);
+    HONE_UNROLL for (int r = 0; r < rows; ++r) HONE_UNROLL for (int v = 0; v < vectors; ++v)
+        store<T>(scores + (i + r) * block + v * lanes<T>, acc[r][v]);
   }
 }
 
@@ -128,8 +128,8 @@ void weighted_rows(Index keys, T const* rows, Index padded_width, T const* weigh
   for (Index e = 0; e < padded_width && e < round_up(out.cols, height); e += height) {
     Vec<T> acc[height][vectors] = {};
     multiply_tile<T, height, vectors>(keys, rows + e, Step<1>{}, padded_width, weights, block, acc);
-    HONE_UNROLL for (int r = 0; r < height; ++r)
-      HONE_UNROLL for (int v = 0; v < vectors; ++v) store<T>(tile + (e + r) * block + v * lanes<T>, acc[r][v] * factor[v]);
+    HONE_UNROLL for (int r = 0; r < height; ++r) HONE_UNROLL for (int v = 0; v < vectors; ++v)
+        store<T>(tile + (e + r) * block + v * lanes<T>, acc[r][v] * factor[v]);
   }
   transpose(static_cast<T const*>(tile), block, out.cols, out.rows, T(1), out.data, out.stride);
 }
@@ -143,11 +143,11 @@ HONE_ALWAYS_INLINE inline void add_weighted_queries(Index queries, T const* weig
     for (Index i = 0; i < key_group; i += height) {
       Vec<T> acc[height][wide];
       T* const to = sums + i * padded_width + e;
-      HONE_UNROLL for (int r = 0; r < height; ++r)
-        HONE_UNROLL for (int v = 0; v < wide; ++v) acc[r][v] = load(to + r * padded_width + v * lanes<T>);
+      HONE_UNROLL for (int r = 0; r < height; ++r) HONE_UNROLL for (int v = 0; v < wide; ++v) acc[r][v] =
+          load(to + r * padded_width + v * lanes<T>);
       multiply_tile<T, height, wide>(queries, weights + i * block, Step<block>{}, Step<1>{}, rows + e, padded_width, acc);
-      HONE_UNROLL for (int r = 0; r < height; ++r)
-        HONE_UNROLL for (int v = 0; v < wide; ++v) store<T>(to + r * padded_width + v * lanes<T>, acc[r][v]);
+      HONE_UNROLL for (int r = 0; r < height; ++r) HONE_UNROLL for (int v = 0; v < wide; ++v)
+          store<T>(to + r * padded_width + v * lanes<T>, acc[r][v]);
     }
   };
   Index e = 0;
@@ -160,9 +160,12 @@ template <class T, class Body>
 void for_query_blocks(Index queries, Body const& body) {
   for (Index q = 0; q < queries; q += 3 * lanes<T>) {
     Index const left = queries - q;
-    if (left > 2 * lanes<T>) body(q, std::integral_constant<int, 3>{});
-    else if (left > lanes<T>) body(q, std::integral_constant<int, 2>{});
-    else body(q, std::integral_constant<int, 1>{});
+    if (left > 2 * lanes<T>)
+      body(q, std::integral_constant<int, 3>{});
+    else if (left > lanes<T>)
+      body(q, std::integral_constant<int, 2>{});
+    else
+      body(q, std::integral_constant<int, 1>{});
   }
 }
 

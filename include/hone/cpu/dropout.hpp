@@ -16,8 +16,10 @@ struct CpuKernel<DropoutApply<P>> {
     if (!drops && op.x.data == op.y.data) return;
     context.pool().parallel_for(op.x.rows, 16, [&](Index begin, Index end) {
       for (Index n = begin; n < end; ++n)
-        if (drops) detail::drop_row<T>(op.dropout, op.rows, n, op.x.cols, op.x.row(n), op.y.row(n));
-        else std::copy_n(op.x.row(n), op.x.cols, op.y.row(n));
+        if (drops)
+          detail::drop_row<T>(op.dropout, op.rows, n, op.x.cols, op.x.row(n), op.y.row(n));
+        else
+          std::copy_n(op.x.row(n), op.x.cols, op.y.row(n));
     });
   }
 };

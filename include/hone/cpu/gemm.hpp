@@ -161,7 +161,8 @@ void pack_panels(Operand<T> m, Index i, Index count, Index k, Index depth, T* HO
 /// are: a row of c has the same bits in every batch. Panels of b are packed once and shared; those of a are packed by the
 /// thread that uses them. Source of the blocking: Goto and van de Geijn 2008, ACM TOMS 34(3), sections 4-6.
 template <class T>
-void gemm(HostContext& context, Operand<T> a, Operand<T> b, MatrixView<T> c, Index inner, VectorView<T const> bias, Write write) {
+void gemm(HostContext& context, Operand<T> a, Operand<T> b, MatrixView<T> c, Index inner, VectorView<T const> bias,
+          Write write) {
   constexpr int rows = TileShape::rows, vectors = TileShape::vectors, cols = TileShape::cols<T>;
   constexpr int tiles = 12;  // of a block of rows
   constexpr Index depth = TileShape::depth, block_rows = tiles * rows, panels_at_once = 64;
@@ -196,12 +197,12 @@ void gemm(HostContext& context, Operand<T> a, Operand<T> b, MatrixView<T> c, Ind
         for (Index panel = p0; panel < p1; ++panel) {
           Index const j = first + panel * cols, valid_cols = std::min<Index>(cols, first + width - j);
           T const* const panel_b = panel_of(block, panel);
-          for (Index i = 0; i < height; i += rows) {  // while the tiles of this panel are computed, the next panel is fetched
+          for (Index i = 0; i < height; i += rows) {  // meanwhile the next panel is fetched, an equal part by each tile
             Index const valid_rows = std::min<Index>(rows, height - i);
             bool const whole = valid_rows == rows && valid_cols == cols;
             Vec<T> acc[rows][vectors] = {};
-            multiply_tile<T, rows, vectors, cols / tiles>(length, packed_a + i * length, Step<1>{}, Step<rows>{}, panel_b, cols, acc,
-                                                          panel_b + (cols + i / rows * (cols / tiles)) * length);
+            T const *const panel_a = packed_a + i * length, *const ahead = panel_b + (cols + i / rows * (cols / tiles)) * length;
+            multiply_tile<T, rows, vectors, cols / tiles>(length, panel_a, Step<1>{}, Step<rows>{}, panel_b, cols, acc, ahead);
             bool const adds = block > 0 || write == Write::add;
             VectorView<T const> const tile_bias = block == 0 && bias ? bias.slice(j, valid_cols) : VectorView<T const>{};
             T* const to = &c(i0 + i, j);

@@ -31,7 +31,8 @@ struct NormMeans {
   T g, g_normal;
 };
 template <class T>
-HONE_ALWAYS_INLINE inline NormMeans<T> layer_norm_means(T const* dy, T const* z, T const* gamma, T mean, T rstd, Index width) {
+HONE_ALWAYS_INLINE inline NormMeans<T> layer_norm_means(T const* dy, T const* z, T const* gamma, T mean, T rstd,
+                                                        Index width) {
   Vec<T> sum_g{}, sum_g_normal{};
   for_vectors<T>(width, [&](Index c, auto part) HONE_ALWAYS_INLINE {
     Vec<T> const g = load(gamma + c, part) * load(dy + c, part);  // zero in the lanes that are not meant

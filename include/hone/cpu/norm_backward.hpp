@@ -44,9 +44,8 @@ template <class T>
 void drop_row(Dropout const& dropout, RowMap const& rows, Index n, Index width, T const* from, T* to) {
   T* const factors = scratch<T>(Scratch::tile, dropout_factors_room(width));
   dropout_factors(dropout, rows.position[n], rows.example(n), width, factors);
-  for_vectors<T>(width, [&](Index c, auto part) HONE_ALWAYS_INLINE {
-    store<T>(to + c, load(from + c, part) * load(factors + c, part), part);
-  });
+  for_vectors<T>(width, [&](Index c, auto part)
+                            HONE_ALWAYS_INLINE { store<T>(to + c, load(from + c, part) * load(factors + c, part), part); });
 }
 
 }  // namespace hone::detail

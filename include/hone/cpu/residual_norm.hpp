@@ -44,7 +44,8 @@ struct CpuKernel<ResidualNormBackward<P>> {
     Index const width = op.z.cols;
     bool const drops = op.dropout.active(), copies = op.dx && !drops && op.dx.data != op.dz.data;
     detail::norm_backward<T>(
-        context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write, [&](Index n) { return op.dy.row(n); },
+        context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write,
+        [&](Index n) { return op.dy.row(n); },
         [&](Index n) {
           if (op.dx && drops) detail::drop_row<T>(op.dropout, op.rows, n, width, op.dz.row(n), op.dx.row(n));
           if (copies) std::copy_n(op.dz.row(n), width, op.dx.row(n));

@@ -28,9 +28,9 @@ HONE_ALWAYS_INLINE inline Vec<T> vector_sqrt(Vec<T> x) {
 
 /// exp(x), lane by lane.
 ///
-/// float: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial in r (interpolated at Chebyshev nodes, relative error 3e-9), times 2^n.
-/// Relative error <= 2e-7; 0 below -87.3, exp(88.3) above 88.3, NaN stays NaN. double: std::exp (for proofs, not speed).
-/// Bits depend on whether the compiler fuses multiply and add, hence on the program, not on lanes or neighbours.
+/// float: x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial in r (interpolated at Chebyshev nodes, relative error 3e-9), times
+/// 2^n. Relative error <= 2e-7; 0 below -87.3, exp(88.3) above 88.3, NaN stays NaN. double: std::exp (for proofs, not
+/// speed). Bits depend on whether the compiler fuses multiply and add, hence on the program, not on lanes or neighbours.
 /// `never_positive` promises x <= 1 and saves the test for the upper end.
 template <class T, bool never_positive = false>
 HONE_ALWAYS_INLINE inline Vec<T> vector_exp(Vec<T> x) {
@@ -40,7 +40,7 @@ HONE_ALWAYS_INLINE inline Vec<T> vector_exp(Vec<T> x) {
   } else {
     using Signed = typename VectorOf<float>::Signed;
     float const magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
-    Signed const tiny = x < -87.3f;  // what is computed for those is thrown away at the end
+    Signed const tiny = x < -87.3f;   // what is computed for those is thrown away at the end
     if constexpr (!never_positive) x = x > 88.3f ? splat(88.3f) : x;
     Vec<float> const shifted = x * 1.44269504f + magic;
     Vec<float> const n = shifted - magic;
@@ -65,8 +65,8 @@ struct NormalDistribution {
   Vec<T> cdf, density;
 };
 
-/// float: erfc(t) = exp(-t^2) k P(k), k = 1 / (1 + t / 2), t >= 0, with a polynomial P of degree 8 interpolated at Chebyshev nodes
-/// (relative error 6e-8). |error of cdf| <= (5e-7 + 1e-7 u^2) Phi(u), so that the tail's small values are right too.
+/// float: erfc(t) = exp(-t^2) k P(k), k = 1 / (1 + t / 2), t >= 0, with a polynomial P of degree 8 interpolated at Chebyshev
+/// nodes (relative error 6e-8). |error of cdf| <= (5e-7 + 1e-7 u^2) Phi(u), so that the tail's small values are right too.
 /// double: std::erfc and std::exp.
 template <class T>
 HONE_ALWAYS_INLINE inline NormalDistribution<T> vector_normal(Vec<T> u) {
