@@ -37,7 +37,7 @@ code=0
 { [ "$code" -eq 1 ] && grep -q '^\[hone-E' again.txt; } || fail "a second run into the same folder was not refused"
 
 if [ -x "$programs/predict" ]; then
-  "$programs/predict" --model one "An excellent film." >predict.txt 2>&1 </dev/null || { cat predict.txt; fail "predict"; }
+  "$programs/predict" one "An excellent film." >predict.txt 2>&1 </dev/null || { cat predict.txt; fail "predict"; }
 fi
 
 [ "$failures" -eq 0 ] && echo "all as expected"

@@ -201,8 +201,10 @@ void gemm(HostContext& context, Operand<T> a, Operand<T> b, MatrixView<T> c, Ind
             Index const valid_rows = std::min<Index>(rows, height - i);
             bool const whole = valid_rows == rows && valid_cols == cols;
             Vec<T> acc[rows][vectors] = {};
-            T const *const panel_a = packed_a + i * length, *const ahead = panel_b + (cols + i / rows * (cols / tiles)) * length;
-            multiply_tile<T, rows, vectors, cols / tiles>(length, panel_a, Step<1>{}, Step<rows>{}, panel_b, cols, acc, ahead);
+            constexpr int ahead_each = cols / tiles;
+            T const* const ahead = panel_b + (cols + i / rows * ahead_each) * length;
+            multiply_tile<T, rows, vectors, ahead_each>(length, packed_a + i * length, Step<1>{}, Step<rows>{}, panel_b,
+                                                        cols, acc, ahead);
             bool const adds = block > 0 || write == Write::add;
             VectorView<T const> const tile_bias = block == 0 && bias ? bias.slice(j, valid_cols) : VectorView<T const>{};
             T* const to = &c(i0 + i, j);
