@@ -54,7 +54,7 @@ TEST_CASE("the generated reviews are unique, balanced, ordered and labelled as t
     for (std::size_t i = 0; i < split->size(); ++i) {
       ++stars[rating[i]];
       std::string const& source = split->sources[i];
-      std::string const tail = "_" + std::to_string(static_cast<int>(rating[i])) + ".txt";
+      std::string const tail = std::string("_").append(std::to_string(static_cast<int>(rating[i]))).append(".txt");
       std::string const folder = root + (rating[i] > 5 ? "pos/" : "neg/");
       bool const good = positive[i] == (rating[i] > 5 ? 1 : 0) && source.rfind(folder, 0) == 0 &&
                         source.size() > tail.size() && source.substr(source.size() - tail.size()) == tail;

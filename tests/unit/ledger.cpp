@@ -50,7 +50,7 @@ TEST_CASE("a long list of problems is cut, and names from files are made harmles
   Ledger ledger;
   for (int i = 0; i < 1000; ++i)
     ledger.add(
-        {.parameter = "p" + std::to_string(i) + "\x1b[31m", .state = LedgerState::missing, .reason = "not in the file"});
+        {.parameter = std::string("p").append(std::to_string(i)).append("\x1b[31m"), .state = LedgerState::missing, .reason = "not in the file"});
   std::string text;
   CHECK(hone::test::error_number([&] { ledger.require_ok("f"); }, &text) == 510);
   CHECK(text.find("p4?[31m: not in the file; and 995 more") != std::string::npos);

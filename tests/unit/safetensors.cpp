@@ -353,7 +353,7 @@ TEST_CASE("what is written is read back, whatever the order, and every tensor is
       for (char& byte : bytes) byte = static_cast<char>(random());
       tensor.data = bytes.data();
       tensors.push_back(tensor);
-      metadata["k" + std::to_string(i)] = tensor.name;
+      metadata[std::string("k").append(std::to_string(i))] = tensor.name;
     }
     hone::write_safetensors(folder / "a", tensors, metadata);
     std::string const file = hone::read_file(folder / "a", 1 << 26);

@@ -131,7 +131,7 @@ class DemoWriter {
       bool const article = sentence.size() >= 2 && sentence.compare(sentence.size() - 2, 2, "a ") == 0 &&
                            (sentence.size() == 2 || sentence[sentence.size() - 3] == ' ');
       if (article && std::string_view("aeiou").find(word.front()) != std::string_view::npos)
-        sentence.insert(sentence.size() - 1, "n");
+        sentence.insert(sentence.size() - 1, 1, 'n');
       sentence += word;
     }
     char& initial = sentence.front();

@@ -177,7 +177,9 @@ class BasicAtomicFile {
   }
 
   std::string temporary_prefix() const {
-    return std::string(1, '.') + path_.filename().string().substr(0, 128) + ".tmp-";  // names end at 255 bytes
+    std::string prefix(1, '.');
+    prefix.append(path_.filename().string(), 0, 128);  // names end at 255 bytes
+    return prefix.append(".tmp-");
   }
 
   void create_temporary() {
