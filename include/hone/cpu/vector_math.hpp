@@ -39,6 +39,7 @@ HONE_ALWAYS_INLINE inline Vec<T> vector_exp(Vec<T> x) {
     return x;
   } else {
     using Signed = typename VectorOf<float>::Signed;
+    using Unsigned = typename VectorOf<float>::Unsigned;  // for what wraps around on purpose
     float const magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
     Signed const tiny = x < -87.3f;   // what is computed for those is thrown away at the end
     if constexpr (!never_positive) x = x > 88.3f ? splat(88.3f) : x;
@@ -53,7 +54,7 @@ HONE_ALWAYS_INLINE inline Vec<T> vector_exp(Vec<T> x) {
     p = p * r + 0.500000005f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    Signed const power = (reinterpret_cast<Signed>(shifted) << 23) + (127 << 23);  // the magic number's own bits shift out
+    Unsigned const power = (reinterpret_cast<Unsigned>(shifted) << 23) + (127u << 23);  // the magic bits shift out
     Vec<float> const value = p * reinterpret_cast<Vec<float>>(power);
     return tiny ? Vec<float>{} : value;
   }
