@@ -26,13 +26,14 @@ struct Workshop {
   hone::test::TemporaryFolder folder{};
   std::string model = (folder / "model").string(), data = (folder / "data").string(), out = (folder / "out").string();
 
-  explicit Workshop(int reviews = 12) {
+  /// @param longest  judgements in the longest reviews
+  explicit Workshop(int reviews = 12, int longest = 5) {
     char const* const words[2][4] = {{"dull", "awful", "boring", "weak"}, {"superb", "funny", "brilliant", "moving"}};
     for (char const* split : {"train", "test"})
       for (int i = 0; i < reviews; ++i)
         for (int positive : {0, 1}) {
           std::string text = "The plot is";
-          for (int k = 0; k <= i % 5; ++k) text += std::string(" ") + words[positive][(i + k) % 4] + " and";
+          for (int k = 0; k <= i % longest; ++k) text += std::string(" ") + words[positive][(i + k) % 4] + " and";
           write_file(folder / "data" / split / (positive ? "pos" : "neg") /
                          (std::to_string(i) + "_" + std::to_string(positive ? 7 + i % 4 : 1 + i % 4) + ".txt"),
                      text + " long.");
@@ -379,7 +380,7 @@ TEST_CASE("Ctrl-C ends the run after the step, saves and tests, and a killed run
 }
 
 TEST_CASE("a second Ctrl-C ends at once") {
-  Workshop const shop(200);
+  Workshop const shop(300, 60);  // the test then takes a second or more, time enough for a signal
   Program program;
   // The first one comes while training; the test of one review at a time then takes long enough for the second one.
   program.start(FINETUNE_IMDB, shop.arguments({"--num-steps", "1000000", "--epochs", "100000", "--eval-batch", "1",
@@ -395,7 +396,7 @@ TEST_CASE("a second Ctrl-C ends at once") {
 }
 
 TEST_CASE("a first Ctrl-C while testing ends the test, and the model is saved") {
-  Workshop const shop(200);
+  Workshop const shop(300, 60);  // the test then takes a second or more, time enough for a signal
   Program program;
   program.start(FINETUNE_IMDB, shop.arguments({"--num-steps", "1", "--eval-batch", "1", "--test-examples", "0"}));
   REQUIRE(program.wait_for([](std::string const& out) { return out.find("testing ") != std::string::npos; }));

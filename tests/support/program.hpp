@@ -53,9 +53,9 @@ class Program {
     ::execv(file.c_str(), argv.data());
     ::_exit(127);
   }
-  /// Waits until `found` is true of the output so far; false when the program ends before, or after two minutes.
+  /// Waits until `found` is true of the output so far; false when the program ends before, or after eight minutes.
   bool wait_for(std::function<bool(std::string const&)> const& found) {
-    for (int i = 0; i < 24000; ++i) {
+    for (int i = 0; i < 96000; ++i) {
       if (found(read_file(files_ / "out"))) return true;
       siginfo_t about{};
       if (::waitid(P_PID, static_cast<id_t>(process_), &about, WEXITED | WNOHANG | WNOWAIT) == 0 && about.si_pid == process_)
