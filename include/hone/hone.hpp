@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hone/core/backend.hpp"
+#include "hone/core/bfloat16.hpp"
 #include "hone/core/buffer.hpp"
 #include "hone/core/config.hpp"
 #include "hone/core/dropout.hpp"

@@ -44,15 +44,12 @@ std::map<std::string, Line> table() {
           {"SumOfSquares", line<SumOfSquares, P>()},
           {"ClipScale", line<ClipScale, P>()},
           {"GatherRows", line<GatherRows, P>()},
-          {"ScatterAddRows", line<ScatterAddRows, P>()},
-          {"ScatterRows", line<ScatterRows, P>()},
-          {"AddMatrices", line<AddMatrices, P>()}};
+          {"ScatterAddRows", line<ScatterAddRows, P>()}};
 }
 
 /// What is small, or limited by memory in any case, and so has no kernel of its own.
 bool small(std::string const& name) {
-  return name == "ClipScale" || name == "GatherRows" || name == "ScatterAddRows" || name == "ScatterRows" ||
-         name == "AddMatrices";
+  return name == "ClipScale" || name == "GatherRows" || name == "ScatterAddRows";
 }
 
 template <class P>

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <limits>
@@ -21,7 +20,7 @@ struct bfloat16 {
     requires std::floating_point<T> || std::integral<T>
   HONE_HOST_DEVICE constexpr explicit bfloat16(T value) : bits(rounded(static_cast<float>(value))) {}
 
-  HONE_HOST_DEVICE constexpr operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  HONE_HOST_DEVICE constexpr operator float() const { return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16); }
 
   HONE_HOST_DEVICE static constexpr bfloat16 from_bits(std::uint16_t bits) {
     bfloat16 value{};
@@ -31,7 +30,7 @@ struct bfloat16 {
 
  private:
   HONE_HOST_DEVICE static constexpr std::uint16_t rounded(float value) {
-    std::uint32_t const word = std::bit_cast<std::uint32_t>(value);
+    std::uint32_t const word = __builtin_bit_cast(std::uint32_t, value);
     if ((word & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<std::uint16_t>(word >> 16 | 0x0040u);  // NaN, kept quiet
     return static_cast<std::uint16_t>((word + 0x7FFFu + (word >> 16 & 1u)) >> 16);
   }

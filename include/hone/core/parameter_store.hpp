@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,8 @@ struct ParameterInfo {
 
 /// All parameters of a model in one flat buffer for weights and one for gradients, with named views.
 ///
+/// Where the precision's activations have another format than its master weights (`mixed`), a third buffer of the same
+/// layout holds the working copy that the layers read; `set` and the optimizer write both.
 /// Parameters are declared first (layers do it when they are constructed), then `allocate` lays them out. Every parameter
 /// begins on a cache line, unless it was declared as a neighbour of the one before; gaps stay zero, so that the norm and
 /// the optimizer may run over the whole buffer.
@@ -83,6 +86,10 @@ class ParameterStore {
     gradients_ = Buffer<B, M>(*context_, end_);
     weights_.fill_zero();
     gradients_.fill_zero();
+    if constexpr (has_working_copy) {
+      working_ = Buffer<B, A>(*context_, end_);
+      working_.fill_zero();
+    }
     contributed_.assign(infos_.size(), false);
   }
 
@@ -121,11 +128,11 @@ class ParameterStore {
 
   MatrixView<A const> matrix(Index id) const {
     auto const& i = infos_[std::size_t(id)];
-    return {weights_.data() + i.offset, i.rows(), i.cols()};
+    return {read() + i.offset, i.rows(), i.cols()};
   }
   VectorView<A const> vector(Index id) const {
     auto const& i = infos_[std::size_t(id)];
-    return {weights_.data() + i.offset, i.size};
+    return {read() + i.offset, i.size};
   }
   MatrixView<M> gradient_matrix(Index id) const {
     auto const& i = infos_[std::size_t(id)];
@@ -138,6 +145,8 @@ class ParameterStore {
 
   /// The whole flat buffers, gaps (zeros) included.
   VectorView<M> weights() const { return weights_.view(); }
+  /// The copy that the layers read, laid out as the weights; empty where they read the weights themselves.
+  VectorView<A> working() const { return working_.view(); }
   VectorView<M> gradients() const { return gradients_.view(); }
 
   void begin_step() { contributed_.assign(infos_.size(), false); }
@@ -155,13 +164,27 @@ class ParameterStore {
 
   /// Copies one parameter from or to the host.
   void set(Index id, std::span<M const> values) {
-    context_->upload(weights_.data() + infos_[std::size_t(id)].offset, values.data(), values.size_bytes());
+    Index const offset = infos_[std::size_t(id)].offset;
+    context_->upload(weights_.data() + offset, values.data(), values.size_bytes());
+    if constexpr (has_working_copy) {
+      std::vector<A> const rounded(values.begin(), values.end());
+      context_->upload(working_.data() + offset, rounded.data(), rounded.size() * sizeof(A));
+    }
   }
   std::vector<M> get(Index id) const { return download(weights_, id); }
   std::vector<M> get_gradient(Index id) const { return download(gradients_, id); }
 
  private:
   static constexpr Index alignment = 64 / Index(sizeof(M));
+  static constexpr bool has_working_copy = !std::is_same_v<A, M>;
+
+  /// What the layers read.
+  A const* read() const {
+    if constexpr (has_working_copy)
+      return working_.data();
+    else
+      return weights_.data();
+  }
 
   std::vector<M> download(Buffer<B, M> const& from, Index id) const {
     auto const& info = infos_[std::size_t(id)];
@@ -175,6 +198,7 @@ class ParameterStore {
   std::vector<ParameterInfo> infos_;
   std::vector<bool> contributed_;
   Buffer<B, M> weights_, gradients_;
+  Buffer<B, A> working_;  ///< empty unless has_working_copy
   Index end_ = 0;
 };
 

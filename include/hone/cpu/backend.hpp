@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string_view>
+#include <type_traits>
 
 #include "hone/core/host_context.hpp"
 #include "hone/core/precision.hpp"
@@ -17,13 +18,14 @@
 
 namespace hone {
 
-/// The processor: vector code and threads where there are kernels, generic/ where there are none.
+/// The processor: vector code and threads where there are kernels, generic/ where there are none (all of `mixed`).
 template <class P = fp32>
 struct Cpu {
   using Precision = P;
   using Context = HostContext;
   using Options = HostOptions;
-  using Ladder = hone::Ladder<CpuRung, GenericRung>;
+  using Ladder = std::conditional_t<std::is_floating_point_v<typename P::Activation>, hone::Ladder<CpuRung, GenericRung>,
+                                    hone::Ladder<GenericRung>>;
   static constexpr std::string_view name = "cpu";
 };
 

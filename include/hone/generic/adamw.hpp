@@ -22,6 +22,7 @@ struct AdamWElement {
     op.second[i] = M(op.beta2) * op.second[i] + M(1 - op.beta2) * g * g;
     M const denominator = sqrt(op.second[i]) / M(sqrt(op.correction2)) + M(op.epsilon);
     op.weight[i] = decayed - M(op.learning_rate / op.correction1) * op.first[i] / denominator;
+    if (op.working) op.working[i] = ActivationOf<P>(op.weight[i]);
   }
 };
 

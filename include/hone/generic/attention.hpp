@@ -64,26 +64,50 @@ struct AttentionForwardQuery {
   }
 };
 
-/// dq of one (query row, head); leaves delta for the keys' pass.
+/// What one (query row, key row) pair of one head contributes to the gradients.
+template <class S>
+struct AttentionPair {
+  S weight;  ///< mask * p / (1 - p_drop): dv += weight * dy
+  S ds;      ///< scale * dS: dq += ds * k, dk += ds * q
+};
+
+template <class P>
+HONE_HOST_DEVICE AttentionPair<StatisticOf<P>> attention_pair(AttentionBackward<P> const& op, Index b, Index h,
+                                                              Index query_row, Index key_row,
+                                                              StatisticOf<P> delta) {
+  using std::exp;
+  using A = ActivationOf<P>;
+  using S = StatisticOf<P>;
+  Index const width = op.q.cols / op.heads, column = h * width;
+  S const s = S(op.scale) * head_dot<A, S>(op.q.row(query_row) + column, op.k.row(key_row) + column, width);
+  S const p = exp(s - op.lse(query_row, h));
+  S const mask = S(attention_mask(op.dropout, h, query_row - op.query_offsets[b], key_row - op.key_offsets[b],
+                                  op.first_example + b));
+  S const dp = mask * head_dot<A, S>(op.dy.row(query_row) + column, op.v.row(key_row) + column, width);
+  return {mask * p, p * (dp - delta) * S(op.scale)};
+}
+
+inline constexpr Index attention_columns = 32;  // summed at once in the statistic's format, then rounded
+
+/// dq of one (query row, head); leaves delta for the keys' pass. Keys in order.
 template <class P>
 struct AttentionBackwardQuery {
   AttentionBackward<P> op;
   HONE_HOST_DEVICE void operator()(Index i) const {
-    using std::exp;
     using A = ActivationOf<P>;
     using S = StatisticOf<P>;
     Index const row = i / op.heads, h = i % op.heads, width = op.q.cols / op.heads, column = h * width;
-    Index const b = sequence_of(op.query_offsets, row), query = row - op.query_offsets[b];
-    Index const first = op.key_offsets[b], last = op.key_offsets[b + 1];
+    Index const b = sequence_of(op.query_offsets, row);
     S const delta = head_dot<A, S>(op.dy.row(row) + column, op.y.row(row) + column, width);
     op.delta(row, h) = delta;
-    for (Index c = 0; c < width; ++c) op.dq(row, column + c) = A(0);
-    for (Index j = first; j < last; ++j) {
-      S const s = S(op.scale) * head_dot<A, S>(op.q.row(row) + column, op.k.row(j) + column, width);
-      S const mask = S(attention_mask(op.dropout, h, query, j - first, op.first_example + b));
-      S const dp = mask * head_dot<A, S>(op.dy.row(row) + column, op.v.row(j) + column, width);
-      S const ds = exp(s - op.lse(row, h)) * (dp - delta) * S(op.scale);
-      for (Index c = 0; c < width; ++c) op.dq(row, column + c) += A(ds * S(op.k(j, column + c)));
+    for (Index from = 0; from < width; from += attention_columns) {
+      Index const count = width - from < attention_columns ? width - from : attention_columns;
+      S dq[attention_columns] = {};
+      for (Index j = op.key_offsets[b]; j < op.key_offsets[b + 1]; ++j) {
+        S const ds = attention_pair(op, b, h, row, j, delta).ds;
+        for (Index c = 0; c < count; ++c) dq[c] += ds * S(op.k(j, column + from + c));
+      }
+      for (Index c = 0; c < count; ++c) op.dq(row, column + from + c) = A(dq[c]);
     }
   }
 };
@@ -93,22 +117,23 @@ template <class P>
 struct AttentionBackwardKey {
   AttentionBackward<P> op;
   HONE_HOST_DEVICE void operator()(Index i) const {
-    using std::exp;
     using A = ActivationOf<P>;
     using S = StatisticOf<P>;
     Index const row = i / op.heads, h = i % op.heads, width = op.q.cols / op.heads, column = h * width;
-    Index const b = sequence_of(op.key_offsets, row), key = row - op.key_offsets[b];
-    Index const first = op.query_offsets[b], last = op.query_offsets[b + 1];
-    for (Index c = 0; c < width; ++c) op.dk(row, column + c) = op.dv(row, column + c) = A(0);
-    for (Index j = first; j < last; ++j) {
-      S const s = S(op.scale) * head_dot<A, S>(op.q.row(j) + column, op.k.row(row) + column, width);
-      S const p = exp(s - op.lse(j, h));
-      S const mask = S(attention_mask(op.dropout, h, j - first, key, op.first_example + b));
-      S const dp = mask * head_dot<A, S>(op.dy.row(j) + column, op.v.row(row) + column, width);
-      S const ds = p * (dp - op.delta(j, h)) * S(op.scale);
-      for (Index c = 0; c < width; ++c) {
-        op.dk(row, column + c) += A(ds * S(op.q(j, column + c)));
-        op.dv(row, column + c) += A(mask * p * S(op.dy(j, column + c)));
+    Index const b = sequence_of(op.key_offsets, row);
+    for (Index from = 0; from < width; from += attention_columns) {
+      Index const count = width - from < attention_columns ? width - from : attention_columns;
+      S dk[attention_columns] = {}, dv[attention_columns] = {};
+      for (Index j = op.query_offsets[b]; j < op.query_offsets[b + 1]; ++j) {
+        auto const pair = attention_pair(op, b, h, j, row, op.delta(j, h));
+        for (Index c = 0; c < count; ++c) {
+          dk[c] += pair.ds * S(op.q(j, column + from + c));
+          dv[c] += pair.weight * S(op.dy(j, column + from + c));
+        }
+      }
+      for (Index c = 0; c < count; ++c) {
+        op.dk(row, column + from + c) = A(dk[c]);
+        op.dv(row, column + from + c) = A(dv[c]);
       }
     }
   }

@@ -12,9 +12,11 @@ template <class P>
 struct EmbeddingForwardRow {
   EmbeddingForward<P> op;
   HONE_HOST_DEVICE void operator()(Index n) const {
+    using S = StatisticOf<P>;
     Index const width = op.z.cols;
     for (Index c = 0; c < width; ++c)
-      op.z(n, c) = op.word(op.tokens[n], c) + op.segment(op.segments[n], c) + op.position(op.positions[n], c);
+      op.z(n, c) = ActivationOf<P>(S(op.word(op.tokens[n], c)) + S(op.segment(op.segments[n], c)) +
+                                   S(op.position(op.positions[n], c)));
     layer_norm_row(static_cast<ActivationOf<P> const*>(op.z.row(n)), op.gamma.data, op.beta.data, StatisticOf<P>(op.epsilon),
                    width, op.y.row(n), op.mean[n], op.rstd[n]);
     if (op.dropout.active())

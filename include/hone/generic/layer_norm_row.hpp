@@ -41,20 +41,21 @@ HONE_HOST_DEVICE void layer_norm_backward_row(A const* dy, A const* z, A const* 
   }
 }
 
-/// y = mask * x * scale over one row; y may be x.
+/// y = mask * x * scale over one row; y may be x. Narrow formats are multiplied in float.
 template <class A>
 HONE_HOST_DEVICE void dropout_row(A const* x, Dropout const& dropout, Index position, Index example, Index width, A* y) {
   if (!dropout.active()) {
     for (Index c = 0; c < width; ++c) y[c] = x[c];
     return;
   }
-  double const scale = dropout.scale();
+  using S = decltype(x[0] * x[0]);
+  S const scale = S(dropout.scale());
   for (Index first = 0; first < width; first += 8) {
     PhiloxWords const words = dropout.words(static_cast<std::uint32_t>(first / 8), static_cast<std::uint32_t>(position),
                                             static_cast<std::uint32_t>(example));
     for (Index lane = 0; lane < 8 && first + lane < width; ++lane) {
       bool const keep = ((words.word[lane / 2] >> (16 * (lane % 2))) & 0xFFFFu) >= dropout.threshold;
-      y[first + lane] = keep ? A(x[first + lane] * A(scale)) : A(0);
+      y[first + lane] = keep ? A(S(x[first + lane]) * scale) : A(0);
     }
   }
 }

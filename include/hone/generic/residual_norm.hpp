@@ -11,15 +11,17 @@ template <class P>
 struct ResidualNormForwardRow {
   ResidualNormForward<P> op;
   HONE_HOST_DEVICE void operator()(Index n) const {
+    using A = ActivationOf<P>;
+    using S = StatisticOf<P>;
     Index const width = op.z.cols;
-    ActivationOf<P>* z = op.z.row(n);
+    A* z = op.z.row(n);
     if (op.dropout.active()) {
       dropout_row(op.x.row(n), op.dropout, op.rows.position[n], op.rows.example(n), width, z);
     } else {
       for (Index c = 0; c < width; ++c) z[c] = op.x(n, c);
     }
     if (op.residual)
-      for (Index c = 0; c < width; ++c) z[c] += op.residual(n, c);
+      for (Index c = 0; c < width; ++c) z[c] = A(S(z[c]) + S(op.residual(n, c)));
     layer_norm_row(z, op.gamma.data, op.beta.data, StatisticOf<P>(op.epsilon), width, op.y.row(n), op.mean[n], op.rstd[n]);
   }
 };

@@ -8,8 +8,9 @@ namespace hone {
 ///   w -= learning_rate * weight_decay * w
 ///   m  = beta1 * m + (1 - beta1) * g,  v = beta2 * v + (1 - beta2) * g^2
 ///   w -= learning_rate / correction1 * m / (sqrt(v) / sqrt(correction2) + epsilon),  correction = 1 - beta^t
+///   working = w, rounded, where there is a working copy
 ///
-/// Shapes: weight, gradient, first (m), second (v) (n); gradient_scale (1), read where the memory is. A scale that is not
+/// Shapes: weight, gradient, first (m), second (v) (n); working (n) or empty; gradient_scale (1), read where the memory is. A scale that is not
 /// finite (a gradient was not) leaves everything untouched.
 /// Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, as in torch.optim.AdamW.
 template <class P>
@@ -19,6 +20,7 @@ struct AdamWStep {
   VectorView<MasterOf<P>> first, second;
   VectorView<double const> gradient_scale;
   double learning_rate, weight_decay, beta1, beta2, epsilon, correction1, correction2;
+  VectorView<ActivationOf<P>> working{};
 };
 
 }  // namespace hone

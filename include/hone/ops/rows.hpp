@@ -22,19 +22,4 @@ struct ScatterAddRows {
   MatrixView<ActivationOf<P>> dx;
 };
 
-/// dx = 0 but for dx_rows[i] = dy_i: the backward of a gather whose other rows nobody read.
-template <class P>
-struct ScatterRows {
-  MatrixView<ActivationOf<P> const> dy;
-  VectorView<std::int32_t const> rows;
-  MatrixView<ActivationOf<P>> dx;
-};
-
-/// y = a + b, element by element; y may be a or b. Where residual gradients join.
-template <class P>
-struct AddMatrices {
-  MatrixView<ActivationOf<P> const> a, b;
-  MatrixView<ActivationOf<P>> y;
-};
-
 }  // namespace hone

@@ -60,7 +60,8 @@ struct BasicAdamW {
                  store.weights().slice(range.begin, range.size), store.gradients().slice(range.begin, range.size),
                  state.first.view().slice(range.begin, range.size), state.second.view().slice(range.begin, range.size),
                  gradient_scale, learning_rate * range.setting.learning_rate_factor,
-                 weight_decay * range.setting.weight_decay_factor, beta1, beta2, epsilon, correction1, correction2});
+                 weight_decay * range.setting.weight_decay_factor, beta1, beta2, epsilon, correction1, correction2,
+                 store.working() ? store.working().slice(range.begin, range.size) : store.working()});
     }
   }
 };
