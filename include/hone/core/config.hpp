@@ -25,7 +25,9 @@
 #endif
 
 // Unrolls the loop that follows, completely: its counter indexes registers.
-#if defined(__clang__)
+#if defined(__CUDA_ARCH__)
+#define HONE_UNROLL _Pragma("unroll")
+#elif defined(__clang__)
 #define HONE_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define HONE_UNROLL _Pragma("GCC unroll 32")
