@@ -1,4 +1,5 @@
-// An operation on Cpu<P> against the same on Reference<P>: values, equal bits for any thread count, nothing written beside.
+// An operation on a backend (Cpu<P> unless told otherwise) against the same on Reference<P>: values, equal bits for any
+// thread count, nothing written beside.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <limits>
 #include <new>
 #include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "hone/core/philox.hpp"
@@ -34,12 +36,13 @@ struct LineAllocator {
 template <class T>
 class Grid {
  public:
+  using Value = T;
   Grid() = default;
   Grid(Index rows, Index cols, Index gap = 0)
       : rows_(rows),
         cols_(cols),
         stride_(cols + gap),
-        values_(static_cast<std::size_t>(rows * (cols + gap)), std::numeric_limits<T>::quiet_NaN()) {}
+        values_(static_cast<std::size_t>(rows * (cols + gap)), static_cast<T>(std::numeric_limits<float>::quiet_NaN())) {}
   /// Uniform in (-size, size).
   static Grid random(Index rows, Index cols, std::uint64_t seed, double size = 1, Index gap = 0) {
     Grid grid(rows, cols, gap);
@@ -64,7 +67,7 @@ class Grid {
   bool gaps_untouched() const {
     for (Index r = 0; r < rows_; ++r)
       for (Index c = cols_; c < stride_; ++c)
-        if (!std::isnan((*this)(r, c))) return false;
+        if (!std::isnan(static_cast<double>((*this)(r, c)))) return false;
     return true;
   }
 
@@ -73,8 +76,12 @@ class Grid {
   std::vector<T, LineAllocator<T>> values_;
 };
 
+/// An output of any format: those of `mixed` differ (activations, statistics, sums).
+using AnyGrid = std::variant<Grid<float>, Grid<double>, Grid<bfloat16>>;
+
 /// Every value is within the rounding of its sum; inputs are of size 1, so partial sums are no smaller than that.
-template <class T>
+/// @tparam Format  the format whose rounding counts: the output's, or that of what the sums are made from
+template <class Format = void, class T>
 void require_close(Grid<T> const& got, Grid<T> const& expected, std::int64_t terms) {
   REQUIRE(got.rows() == expected.rows());
   REQUIRE(got.cols() == expected.cols());
@@ -86,30 +93,47 @@ void require_close(Grid<T> const& got, Grid<T> const& expected, std::int64_t ter
       scale = std::max(scale, std::abs(e));
       if (!(difference <= worst)) worst = std::isnan(difference) ? HUGE_VAL : difference, at_row = r, at_col = c;
     }
-  INFO("row " << at_row << " column " << at_col << ": got " << got(at_row, at_col) << ", expected "
-              << expected(at_row, at_col) << "; largest value " << scale);
+  INFO("row " << at_row << " column " << at_col << ": got " << static_cast<double>(got(at_row, at_col)) << ", expected "
+              << static_cast<double>(expected(at_row, at_col)) << "; largest value " << scale);
   REQUIRE(scale < HUGE_VAL);
-  REQUIRE(worst <= rounding_bound<T>(terms, scale));
+  REQUIRE(worst <= rounding_bound<std::conditional_t<std::is_void_v<Format>, T, Format>>(terms, scale));
 }
 
-/// `compute(backend tag, context)` runs an operation and returns its outputs. Checks Tested<P> against Reference<P>, and
-/// that one, two and three threads and a second run give the same bits.
-template <class P, template <class> class Tested = Cpu, class Compute>
+/// `compare(a, b)` of two outputs of one format.
+template <class T, class Compare>
+void both(Grid<T> const& a, Grid<T> const& b, Compare const& compare) {
+  compare(a, b);
+}
+template <class Compare>
+void both(AnyGrid const& a, AnyGrid const& b, Compare const& compare) {
+  REQUIRE(a.index() == b.index());
+  std::visit([&](auto const& one) { compare(one, std::get<std::decay_t<decltype(one)>>(b)); }, a);
+}
+
+/// `compute(backend tag, context)` runs an operation and returns its outputs: std::vector of Grid<T>, or of AnyGrid. Checks
+/// Tested<P> against Reference<P>, and that one, two and three threads and a second run give the same bits.
+///
+/// @tparam Format  the format whose rounding counts; the activations' by default, since they are what sums are made from
+template <class P, template <class> class Tested = Cpu, class Format = ActivationOf<P>, class Compute>
 void check_against_reference(Compute const& compute, std::int64_t terms) {
-  using T = ActivationOf<P>;
-  HostContext one({1}), two({2}), three({3});
-  std::vector<Grid<T>> const expected = compute(std::type_identity<Reference<P>>{}, one);
-  std::vector<Grid<T>> const got = compute(std::type_identity<Tested<P>>{}, one);
+  using Context = typename Tested<P>::Context;
+  HostContext reference({1});
+  Context one({1}), two({2}), three({3});
+  auto const expected = compute(std::type_identity<Reference<P>>{}, reference);
+  auto const got = compute(std::type_identity<Tested<P>>{}, one);
   REQUIRE(got.size() == expected.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
     INFO("output " << i << " of " << P::name);
-    require_close(got[i], expected[i], terms);
-    REQUIRE(got[i].gaps_untouched());
+    both(got[i], expected[i], [&](auto const& g, auto const& e) {
+      require_close<Format>(g, e, terms);
+      REQUIRE(g.gaps_untouched());
+    });
   }
-  for (HostContext* context : {&one, &two, &three}) {
+  for (Context* context : {&one, &two, &three}) {
     INFO(context->threads() << " threads, " << P::name);
-    std::vector<Grid<T>> const again = compute(std::type_identity<Tested<P>>{}, *context);
-    for (std::size_t i = 0; i < got.size(); ++i) REQUIRE(again[i].same_bits(got[i]));
+    auto const again = compute(std::type_identity<Tested<P>>{}, *context);
+    for (std::size_t i = 0; i < got.size(); ++i)
+      both(again[i], got[i], [&](auto const& a, auto const& g) { REQUIRE(a.same_bits(g)); });
   }
 }
 

@@ -3,7 +3,8 @@
 
 #include <cmath>
 #include <cstdint>
-#include <limits>
+
+#include "hone/core/bfloat16.hpp"
 
 namespace hone::test {
 
@@ -12,7 +13,14 @@ namespace hone::test {
 /// function on top (exp, erf, square root) is worth a few more.
 template <class T>
 double rounding_bound(std::int64_t terms, double scale) {
-  return 6 * std::numeric_limits<T>::epsilon() * (std::sqrt(static_cast<double>(terms)) + 4) * scale;
+  return 6 * machine_epsilon<T> * (std::sqrt(static_cast<double>(terms)) + 4) * scale;
+}
+
+/// In `mixed` sums are made in float, so that bfloat16 rounds values, not additions: a few times on the way from input to
+/// output, each by at most epsilon / 2.
+template <>
+inline double rounding_bound<bfloat16>(std::int64_t terms, double scale) {
+  return 2 * machine_epsilon<bfloat16> * scale + rounding_bound<float>(terms, scale);
 }
 
 }  // namespace hone::test
