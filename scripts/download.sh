@@ -52,6 +52,7 @@ one_try() {
       33) trouble=again ;;                  # asked to continue, got the whole file
       23) trouble=disk ;;
       3 | 5 | 6 | 7 | 35 | 60) trouble=unreachable ;;
+      28) if [ -n "$(status)" ]; then trouble=network; else trouble=unreachable; fi ;;  # too slow, or never answered
       *) trouble=network ;;
     esac
   elif command -v wget >/dev/null; then

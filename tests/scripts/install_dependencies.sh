@@ -14,7 +14,9 @@ run() {
   code=0
   PATH=$work/bin bash "$work/install.sh" "$@" >"$work/out" 2>&1 </dev/null || code=$?
 }
-for tool in bash id sed grep sort head printf cat env cmake make c++ dirname curl test; do ln -sf "$(command -v $tool)" "$work/bin/$tool"; done
+for tool in bash id sed grep sort head cat env cmake make c++ dirname curl wget; do
+  if path=$(command -v $tool); then ln -sf "$path" "$work/bin/$tool"; fi
+done
 
 # A machine that has everything: no root, nothing run.
 cp "$source_dir/scripts/install_dependencies.sh" "$work/install.sh"
