@@ -24,6 +24,9 @@
 #define HONE_ALWAYS_INLINE
 #endif
 
+#if defined(__CUDACC__)
+#pragma nv_diag_suppress 1675  // nvcc hands host code's "GCC unroll" on to the host compiler, with a warning
+#endif
 // Unrolls the loop that follows, completely: its counter indexes registers.
 #if defined(__CUDA_ARCH__)
 #define HONE_UNROLL _Pragma("unroll")
@@ -33,4 +36,18 @@
 #define HONE_UNROLL _Pragma("GCC unroll 32")
 #else
 #define HONE_UNROLL
+#endif
+
+// Whether AddressSanitizer watches: it must be told of stacks that are switched by hand.
+#if defined(__SANITIZE_ADDRESS__)
+#define HONE_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HONE_ADDRESS_SANITIZER 1
+#endif
+#endif
+
+// Whether fibers have a switch of their own for this processor; else <ucontext.h>.
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
+#define HONE_FIBER_X86_64 1
 #endif

@@ -91,6 +91,11 @@ HONE_ALWAYS_INLINE inline void attention_words(AttentionItem<T> const& item, Ind
   }
 }
 
+/// `value` where bits >= threshold, else zero. Not a template: nvcc 13 cannot read a choice between vectors in one.
+HONE_ALWAYS_INLINE inline Vec<float> where_at_least(Words bits, std::uint32_t threshold, Vec<float> value) {
+  return bits >= threshold ? value : Vec<float>{};
+}
+
 /// `value` in the lanes whose element is kept, zero in the others; `words` are those of the lanes' queries for the pair of
 /// keys that holds key number `key` of its group.
 template <class T>
@@ -98,8 +103,11 @@ HONE_ALWAYS_INLINE inline Vec<T> keep_lanes(Vec<T> value, std::uint32_t const* w
   if constexpr (std::is_same_v<T, float>) {
     Words word;
     std::memcpy(&word, words, sizeof word);
-    Words const bits = key % 2 ? word >> 16 : word & 0xFFFFu;
-    return bits >= threshold ? value : Vec<T>{};
+    if (key % 2)
+      word >>= 16;
+    else
+      word &= 0xFFFFu;
+    return where_at_least(word, threshold, value);
   } else {
     for (int i = 0; i < lanes<T>; ++i)
       if (((words[i] >> (16 * (key % 2))) & 0xFFFFu) < threshold) value[i] = T(0);

@@ -5,6 +5,9 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 in its own AVX-512 header, which Eigen includes
 #endif
+#if defined(__CUDACC__) && !defined(EIGEN_CORE_H) && !defined(EIGEN_NO_CUDA)
+#define EIGEN_NO_CUDA  // Eigen is host code here; who wants it on the device includes it before
+#endif
 #include <Eigen/Core>
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

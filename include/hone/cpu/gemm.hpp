@@ -61,12 +61,21 @@ using Step = std::integral_constant<Index, value>;
 /// Two vectors, lane by lane in turn: a0 b0 a1 b1 ...
 template <class T>
 HONE_ALWAYS_INLINE inline void interleave(Vec<T>& a, Vec<T>& b) {
+#if defined(__CUDACC__)  // nvcc 13 takes the indices of a pack for a single one
+  Vec<T> low{}, high{};
+  for (int i = 0; i < lanes<T>; ++i) {
+    low[i] = (i % 2 ? b : a)[i / 2];
+    high[i] = (i % 2 ? b : a)[i / 2 + lanes<T> / 2];
+  }
+  a = low, b = high;
+#else
   [&]<int... i>(std::integer_sequence<int, i...>) HONE_ALWAYS_INLINE {
     constexpr int half = lanes<T> / 2;
     Vec<T> const low = __builtin_shufflevector(a, b, (i % 2 * lanes<T> + i / 2)...);
     Vec<T> const high = __builtin_shufflevector(a, b, (i % 2 * lanes<T> + i / 2 + half)...);
     a = low, b = high;
   }(std::make_integer_sequence<int, lanes<T>>{});
+#endif
 }
 
 /// Rows of a tile, `height` vectors (a power of two), become its columns one after the other: [k][height].

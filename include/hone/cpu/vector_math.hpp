@@ -20,10 +20,14 @@ HONE_ALWAYS_INLINE inline Vec<T> vector_sqrt(Vec<T> x) {
     return __builtin_ia32_sqrtps256(x);
 #elif defined(__SSE__)
     return __builtin_ia32_sqrtps(x);
+#else
+    for (int i = 0; i < lanes<T>; ++i) x[i] = std::sqrt(x[i]);
+    return x;
 #endif
+  } else {
+    for (int i = 0; i < lanes<T>; ++i) x[i] = std::sqrt(x[i]);
+    return x;
   }
-  for (int i = 0; i < lanes<T>; ++i) x[i] = std::sqrt(x[i]);
-  return x;
 }
 
 /// exp(x), lane by lane.
