@@ -1,0 +1,187 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <thrust/system/cuda/execution_policy.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "hone/core/matrix.hpp"
+#include "hone/core/thread_pool.hpp"
+#include "hone/cuda/device_memory.cuh"
+#include "hone/cuda/gemm.cuh"
+#include "hone/cuda/info.cuh"
+#include "hone/cuda/launch.cuh"
+#include "hone/cuda/staging.cuh"
+#include "hone/thrust/temporary_memory.hpp"
+
+namespace hone {
+
+/// How a context on a CUDA device is made.
+struct CudaOptions {
+  int threads = 0;                 ///< threads of the host, for its part of the work (texts); 0: what the process may use
+  int device = 0;                  ///< number of the device, as nvidia-smi and CUDA_VISIBLE_DEVICES count
+  bool check_kernels = false;      ///< waits after every kernel, so that one that fails is named: slow, for finding faults
+  bool measure_algorithms = true;  ///< false: cuBLASLt's first suggestion is taken for every matrix product
+};
+
+/// The context of the CUDA backend: a stream of one device, memory in its order, uploads that do not wait, launches of
+/// kernels, matrix products.
+///
+/// Everything is put into the stream and returns at once, but for `download` and `synchronize`. Used by one thread at a
+/// time; it need not have the device as its current one. Several contexts, on one or several devices, do not mix.
+class CudaContext {
+ public:
+  /// Errors: E720 no such device, E721 the driver is too old, E725 no code for the device, E724, E726.
+  explicit CudaContext(CudaOptions options = {})
+      : options_(options),
+        device_(usable(options.device)),
+        pool_(options.threads),
+        memory_(options.device),
+        temporary_(memory_),
+        gemm_(memory_, device_.name, options.measure_algorithms) {}
+  CudaContext(CudaContext const&) = delete;
+  CudaContext& operator=(CudaContext const&) = delete;
+  ~CudaContext() {
+    static_cast<void>(cudaStreamSynchronize(stream()));  // the staging memory is in use until then
+    memory_.deallocate(scratch_, scratch_bytes_);
+  }
+
+  CudaDevice const& device() const { return device_; }
+  cudaStream_t stream() const { return memory_.stream(); }
+  /// Threads of the host.
+  ThreadPool& pool() { return pool_; }
+  int threads() const { return pool_.size(); }
+
+  /// 256-byte aligned. Throws E723 when the device has not so much memory.
+  void* allocate(std::size_t bytes) { return memory_.allocate(bytes); }
+  void deallocate(void* memory, std::size_t bytes) noexcept { memory_.deallocate(memory, bytes); }
+  /// Bytes that are taken now, and the most at once so far, without the libraries' own.
+  std::size_t bytes() const { return memory_.used(); }
+  std::size_t peak_bytes() const { return memory_.peak(); }
+  /// Memory that is valid until the next call.
+  void* scratch(std::size_t bytes) {
+    if (bytes > scratch_bytes_) {
+      memory_.deallocate(scratch_, scratch_bytes_);
+      scratch_ = nullptr, scratch_bytes_ = 0;
+      scratch_ = memory_.allocate(bytes + bytes / 8);
+      scratch_bytes_ = bytes + bytes / 8;
+    }
+    return scratch_;
+  }
+
+  /// Copies to the device in the stream's order. `from` may be changed or freed when this returns; nothing is waited for.
+  void upload(void* to, void const* from, std::size_t bytes) {
+    if (bytes == 0) return;
+    detail::DeviceScope const scope(device_.index);
+    staging_.upload(to, from, bytes, stream());
+  }
+  /// Copies to the host in the stream's order; what is there may be read after `synchronize`.
+  void download(void* to, void const* from, std::size_t bytes) {
+    if (bytes == 0) return;
+    detail::DeviceScope const scope(device_.index);
+    check_stream(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream()));
+  }
+  void fill_zero(void* to, std::size_t bytes) {
+    if (bytes == 0) return;
+    detail::DeviceScope const scope(device_.index);
+    check_stream(cudaMemsetAsync(to, 0, bytes, stream()));
+  }
+  /// Waits until everything in the stream is done. Throws E722 when a kernel failed.
+  void synchronize() {
+    detail::DeviceScope const scope(device_.index);
+    check_stream(cudaStreamSynchronize(stream()));
+  }
+
+  /// Runs functor(0) .. functor(count - 1) on the device, in any order and at once.
+  template <class Functor>
+  void for_each(Index count, Functor const& functor) {
+    if (count <= 0) return;
+    detail::DeviceScope const scope(device_.index);
+    detail::run_for_each<<<detail::for_each_blocks(count), detail::for_each_threads, 0, stream()>>>(count, functor);
+    launched("a functor of generic/");
+  }
+
+  /// Runs a kernel. No blocks: nothing. Throws E722 with the kernel's name when it cannot be launched.
+  template <BlockKernel Kernel>
+  void launch(LaunchShape shape, Kernel const& kernel) {
+    if (shape.blocks <= 0 || shape.blocks_y <= 0) return;
+    detail::DeviceScope const scope(device_.index);
+    if (shape.blocks > INT32_MAX || shape.blocks_y > 65535)
+      detail::fail_kernel(cudaErrorInvalidConfiguration, Kernel::name, true);
+    auto* const function = &detail::run_kernel<Kernel>;
+    if (shape.shared_bytes > default_shared_bytes) allow_shared(function, shape.shared_bytes, Kernel::name);
+    dim3 const grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y));
+    function<<<grid, Kernel::threads, shape.shared_bytes, stream()>>>(kernel);
+    launched(Kernel::name);
+  }
+
+  /// The execution policy of Thrust algorithms: in the stream, without waiting where that is not needed.
+  auto policy() { return ::thrust::cuda::par_nosync(temporary_).on(stream()); }
+
+  detail::Gemm& gemm() { return gemm_; }
+  /// The algorithms of matrix products chosen so far, a JSON object a line. Which are the fastest is measured, and may
+  /// differ from run to run; a run that is given those of an earlier one repeats its bits.
+  std::string algorithms() const { return gemm_.algorithms(); }
+  /// Takes algorithms that `algorithms` gave, of the same device and version of cuBLASLt; returns how many. Throws E727
+  /// when the text is damaged.
+  std::size_t use_algorithms(std::string const& text) { return gemm_.use_algorithms(text); }
+
+  /// Device and versions, for results.json.
+  nlohmann::ordered_json about() const { return cuda_info(device_); }
+
+ private:
+  static constexpr std::size_t default_shared_bytes = std::size_t(48) << 10;
+
+  static CudaDevice usable(int index) {
+    CudaDevice const device = cuda_device(index);
+    detail::DeviceScope const scope(index);
+    cudaFuncAttributes attributes{};
+    cudaError_t error = cudaFuncGetAttributes(&attributes, detail::probe_kernel);
+    if (error == cudaSuccess && device.major < 8) error = cudaErrorNoKernelImageForDevice;
+    if (error != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      detail::fail_no_code(device.name + ", compute capability " + device.capability(), error);
+    }
+    return device;
+  }
+
+  template <class Function>
+  void allow_shared(Function* function, std::size_t bytes, char const* name) {
+    auto const key = reinterpret_cast<void const*>(function);
+    std::size_t& allowed = shared_allowed_[key];
+    if (allowed >= bytes) return;
+    cudaError_t const error =
+        cudaFuncSetAttribute(key, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+    if (error != cudaSuccess) detail::fail_kernel(error, name, true);
+    allowed = bytes;
+  }
+  void launched(char const* name) {
+    last_ = name;
+    cudaError_t error = cudaGetLastError();
+    bool certain = true;
+    if (error == cudaSuccess && options_.check_kernels) error = cudaStreamSynchronize(stream());
+    else certain = error == cudaErrorInvalidConfiguration || error == cudaErrorLaunchOutOfResources;
+    if (error != cudaSuccess) detail::fail_kernel(error, name, certain);
+  }
+  void check_stream(cudaError_t error) {
+    if (error != cudaSuccess) detail::fail_kernel(error, last_, false);
+  }
+
+  CudaOptions options_;
+  CudaDevice device_;
+  ThreadPool pool_;
+  detail::DeviceMemory memory_;
+  TemporaryMemory<detail::DeviceMemory> temporary_;
+  detail::Staging staging_;
+  detail::Gemm gemm_;
+  std::unordered_map<void const*, std::size_t> shared_allowed_;
+  void* scratch_ = nullptr;
+  std::size_t scratch_bytes_ = 0;
+  char const* last_ = "none";
+};
+
+}  // namespace hone
