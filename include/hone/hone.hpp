@@ -2,6 +2,7 @@
 // needs libarchive too and is included by name: "hone/data/imdb.hpp", "hone/data/archive.hpp" (CMake: hone::archive).
 #pragma once
 
+#include "hone/core/atomic_file.hpp"
 #include "hone/core/backend.hpp"
 #include "hone/core/bfloat16.hpp"
 #include "hone/core/buffer.hpp"
@@ -10,6 +11,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/fixed_string.hpp"
 #include "hone/core/host_context.hpp"
+#include "hone/core/input_file.hpp"
 #include "hone/core/matrix.hpp"
 #include "hone/core/parameter_store.hpp"
 #include "hone/core/philox.hpp"
@@ -99,11 +101,9 @@
 #include "hone/text/wordpiece.hpp"
 #include "hone/text/wordpiece_decoder.hpp"
 #include "hone/text/wordpiece_trainer.hpp"
-#include "hone/io/atomic_file.hpp"
 #include "hone/io/config_json.hpp"
 #include "hone/io/dtype.hpp"
 #include "hone/io/huggingface.hpp"
-#include "hone/io/input_file.hpp"
 #include "hone/io/json.hpp"
 #include "hone/io/ledger.hpp"
 #include "hone/io/model_weights.hpp"

@@ -1,6 +1,6 @@
 // Writing while everything that can go wrong does: each system call fails in turn, the process dies at each of them, the
 // disk is full. At every instant the path must hold the old content or the new one, whole.
-#include "hone/io/atomic_file.hpp"
+#include "hone/core/atomic_file.hpp"
 
 #include <sched.h>
 #include <sys/mount.h>

@@ -310,7 +310,12 @@ TEST_CASE("an output folder that cannot be") {
     Program program;
     program.working_folder = shop.folder.path().string();
     Arguments const arguments{"--model", shop.model, "--data", shop.data, "--num-steps", "1"};
+    Arguments wrong = arguments;
+    wrong[1] += "-missing";
+    CHECK(program.run(FINETUNE_IMDB, wrong).code == 1);
+    CHECK_FALSE(fs::exists(shop.folder / "runs"));  // nothing was logged, nothing is left
     REQUIRE(program.run(FINETUNE_IMDB, arguments).code == 0);
+    CHECK(program.run(FINETUNE_IMDB, wrong).code == 1);
     REQUIRE(program.run(FINETUNE_IMDB, arguments).code == 0);
     CHECK(fs::exists(shop.folder / "runs" / "model" / "results.json"));
     CHECK(fs::exists(shop.folder.path() / "runs" / "model-2" / "results.json"));

@@ -1,4 +1,4 @@
-#include "hone/io/atomic_file.hpp"
+#include "hone/core/atomic_file.hpp"
 
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 #include "hone/io/json.hpp"
 
-#include "hone/io/atomic_file.hpp"
+#include "hone/core/atomic_file.hpp"
 
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"

@@ -1,6 +1,7 @@
 // AdamW, parameter groups, clipping and schedules against their formulas written out.
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "hone/cpu/backend.hpp"
@@ -203,6 +204,31 @@ TEST_CASE("clipping by the global norm") {
   check_clip<Reference<fp64>>();
   check_clip<Cpu<fp64>>();
   check_clip<Cpu<fp32>>();
+}
+
+TEST_CASE("frozen parameters are in no norm, until they are trained again") {
+  using B = Cpu<fp32>;
+  Fixture<B> f;
+  ClipState<B> clip(f.context, f.store);
+  auto norm_of_step = [&] {
+    f.store.begin_step();
+    double squares = 0;
+    for (Index id = 0; id < 3; ++id) {
+      f.store.gradient_write(id);
+      auto const gradient = f.random_gradient(id, 4);
+      f.set_gradient(id, gradient);
+      if (id == f.gamma) continue;
+      for (float const g : gradient) squares += double(g) * double(g);
+    }
+    f.store.end_step();
+    NoClip{}.apply<B>(f.context, f.store, clip);
+    return std::pair(clip.fetch_norm(), std::sqrt(squares));
+  };
+  auto const frozen = BasicAdamW<OnlyDense>{}.init<B>(f.context, f.store);
+  auto const [norm, without_gamma] = norm_of_step();
+  CHECK(norm == Approx(without_gamma).epsilon(1e-14));
+  auto const all = AdamW{}.init<B>(f.context, f.store);
+  CHECK(norm_of_step().first > 1.01 * without_gamma);
 }
 
 TEST_CASE("schedules at chosen steps") {

@@ -361,9 +361,9 @@ TEST_CASE("what is saved is read back as the same tokenizer") {
   Tokenizer::from_tokens(tokens, options).save(other.path());
   CHECK(!std::filesystem::exists(other / "vocab.txt"));
   CHECK(Tokenizer::from_folder(other.path()).token(17) == "line\nbreak");
-  CHECK(error_number([&] { tokenizer.save(folder / "not-there"); }) == 313);
+  CHECK(error_number([&] { tokenizer.save(folder / "not-there"); }) == 703);
   std::filesystem::create_directory(folder / "tokenizer.json");
-  CHECK(error_number([&] { tokenizer.save(folder.path()); }) == 313);
+  CHECK(error_number([&] { tokenizer.save(folder.path()); }) == 704);
   for (auto const& entry : std::filesystem::directory_iterator(folder.path())) {
     CHECK(entry.path().filename().string().find(".tmp-") == std::string::npos);
   }

@@ -50,7 +50,7 @@ struct ParameterInfo {
 /// the optimizer may run over the whole buffer.
 ///
 /// A step's gradients: `begin_step`, any number of contributions (each op asks `gradient_write(id)`: the first assigns, the
-/// later ones add), `end_step` (what got no contribution becomes zero).
+/// later ones add), `end_step` (what got no contribution, or is frozen, becomes zero).
 template <Backend B>
 class ParameterStore {
  public:
@@ -91,6 +91,7 @@ class ParameterStore {
       working_.fill_zero();
     }
     contributed_.assign(infos_.size(), false);
+    frozen_.resize(infos_.size(), false);
   }
 
   /// Fills one parameter from its initializer; the values depend on the seed and the name alone.
@@ -158,9 +159,12 @@ class ParameterStore {
   }
   void end_step() {
     for (std::size_t i = 0; i < infos_.size(); ++i)
-      if (!contributed_[i])
+      if (!contributed_[i] || frozen_[i])
         context_->fill_zero(gradients_.data() + infos_[i].offset, std::size_t(infos_[i].size) * sizeof(M));
   }
+
+  /// Whether a parameter keeps its value in training: then a step leaves it no gradient, and the norm does not count it.
+  void freeze(Index id, bool on) { frozen_[std::size_t(id)] = on; }
 
   /// Copies one parameter from or to the host.
   void set(Index id, std::span<M const> values) {
@@ -196,7 +200,7 @@ class ParameterStore {
 
   typename B::Context* context_;
   std::vector<ParameterInfo> infos_;
-  std::vector<bool> contributed_;
+  std::vector<bool> contributed_, frozen_;
   Buffer<B, M> weights_, gradients_;
   Buffer<B, A> working_;  ///< empty unless has_working_copy
   Index end_ = 0;

@@ -7,6 +7,42 @@
 #include "hone/ops/attention.hpp"
 
 namespace hone {
+namespace detail {
+
+/// What one head of one sequence is in the matrices of an attention operation.
+template <class T>
+struct AttentionHead {
+  AttentionItem<T> item;
+  Index first_query, first_key;
+
+  template <class Op>
+  AttentionHead(Op const& op, Index b, Index h)
+      : item{op.query_offsets[b + 1] - op.query_offsets[b],
+             op.key_offsets[b + 1] - op.key_offsets[b],
+             op.q.cols / op.heads,
+             h,
+             op.first_example + b,
+             static_cast<T>(op.scale),
+             op.dropout},
+        first_query(op.query_offsets[b]),
+        first_key(op.key_offsets[b]) {}
+
+  /// Its rows and columns of a matrix with a row for each query, or for each key; its column of a (M, H) statistic.
+  template <class M>
+  M queries(M const& m) const {
+    return m.row_block(first_query, item.queries).column_block(item.head * item.width, item.width);
+  }
+  template <class M>
+  M keys(M const& m) const {
+    return m.row_block(first_key, item.keys).column_block(item.head * item.width, item.width);
+  }
+  template <class M>
+  M statistic(M const& m) const {
+    return m.row_block(first_query, item.queries).column_block(item.head, 1);
+  }
+};
+
+}  // namespace detail
 
 /// One head of one sequence at a time, 3 vectors of queries against all its keys: the scores of a block stay in the cache.
 ///
@@ -19,20 +55,8 @@ struct CpuKernel<AttentionForward<P>> {
 
   static void run(HostContext& context, AttentionForward<P> const& op) {
     detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
-      Index const first_query = op.query_offsets[b], first_key = op.key_offsets[b], width = op.q.cols / op.heads;
-      Item const item{op.query_offsets[b + 1] - first_query,
-                      op.key_offsets[b + 1] - first_key,
-                      width,
-                      h,
-                      op.first_example + b,
-                      static_cast<T>(op.scale),
-                      op.dropout};
-      auto const of_item = [&](auto const& m, Index first, Index count) {
-        return m.row_block(first, count).column_block(h * width, width);
-      };
-      head(item, of_item(op.q, first_query, item.queries), of_item(op.k, first_key, item.keys),
-           of_item(op.v, first_key, item.keys), of_item(op.y, first_query, item.queries),
-           op.lse.row_block(first_query, item.queries).column_block(h, 1));
+      detail::AttentionHead<T> const at(op, b, h);
+      head(at.item, at.queries(op.q), at.keys(op.k), at.keys(op.v), at.queries(op.y), at.statistic(op.lse));
     });
   }
 
@@ -98,23 +122,10 @@ struct CpuKernel<AttentionBackward<P>> {
 
   static void run(HostContext& context, AttentionBackward<P> const& op) {
     detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
-      Index const first_query = op.query_offsets[b], first_key = op.key_offsets[b], width = op.q.cols / op.heads;
-      Item const item{op.query_offsets[b + 1] - first_query,
-                      op.key_offsets[b + 1] - first_key,
-                      width,
-                      h,
-                      op.first_example + b,
-                      static_cast<T>(op.scale),
-                      op.dropout};
-      auto const of_item = [&](auto const& m, Index first, Index count) {
-        return m.row_block(first, count).column_block(h * width, width);
-      };
-      auto const queries = [&](auto const& m) { return of_item(m, first_query, item.queries); };
-      auto const keys = [&](auto const& m) { return of_item(m, first_key, item.keys); };
-      auto const statistic = [&](auto const& m) { return m.row_block(first_query, item.queries).column_block(h, 1); };
-      Queries const data{queries(op.q),     queries(op.y),       queries(op.dy),
-                         statistic(op.lse), statistic(op.delta), queries(op.dq)};
-      head(item, data, keys(op.k), keys(op.v), keys(op.dk), keys(op.dv));
+      detail::AttentionHead<T> const at(op, b, h);
+      Queries const data{at.queries(op.q),     at.queries(op.y),       at.queries(op.dy),
+                         at.statistic(op.lse), at.statistic(op.delta), at.queries(op.dq)};
+      head(at.item, data, at.keys(op.k), at.keys(op.v), at.keys(op.dk), at.keys(op.dv));
     });
   }
 

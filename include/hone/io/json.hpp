@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "hone/core/error.hpp"
-#include "hone/io/input_file.hpp"
+#include "hone/core/input_file.hpp"
 
 namespace hone {
 

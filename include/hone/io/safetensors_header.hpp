@@ -15,7 +15,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/io/dtype.hpp"
-#include "hone/io/input_file.hpp"
+#include "hone/core/input_file.hpp"
 
 namespace hone {
 

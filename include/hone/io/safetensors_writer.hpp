@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "hone/core/error.hpp"
-#include "hone/io/atomic_file.hpp"
+#include "hone/core/atomic_file.hpp"
 #include "hone/io/dtype.hpp"
 #include "hone/io/safetensors_header.hpp"
 

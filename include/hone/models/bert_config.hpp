@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "hone/core/error.hpp"
-#include "hone/io/atomic_file.hpp"
+#include "hone/core/atomic_file.hpp"
 #include "hone/io/config_json.hpp"
 #include "hone/io/json.hpp"
 

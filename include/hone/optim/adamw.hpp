@@ -44,6 +44,7 @@ struct BasicAdamW {
     State<B> state{Buffer<B, M>(context, size), Buffer<B, M>(context, size), 0, parameter_ranges(store, groups)};
     state.first.fill_zero();
     state.second.fill_zero();
+    for (Index id = 0; id < store.count(); ++id) store.freeze(id, groups.setting(store.info(id)).learning_rate_factor == 0);
     return state;
   }
 

@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "hone/core/error.hpp"
-#include "hone/io/atomic_file.hpp"
+#include "hone/core/atomic_file.hpp"
 #include "hone/train/step_report.hpp"
 
 namespace hone {

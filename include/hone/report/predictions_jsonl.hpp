@@ -7,7 +7,7 @@
 #include <string>
 
 #include "hone/data/dataset.hpp"
-#include "hone/io/atomic_file.hpp"
+#include "hone/core/atomic_file.hpp"
 #include "hone/report/metrics_jsonl.hpp"
 #include "hone/train/evaluate.hpp"
 

@@ -24,13 +24,15 @@ class RunFolder {
  public:
   /// A new folder PARENT/NAME, or PARENT/NAME-2, PARENT/NAME-3, ...: the first that is not there yet.
   static RunFolder unique(std::filesystem::path const& parent, std::string const& name) {
+    std::error_code ignored;
+    bool const parent_is_new = !std::filesystem::exists(parent, ignored);
     make(parent);
     for (int number = 1;; ++number) {
       std::filesystem::path const folder = parent / (number == 1 ? name : name + "-" + std::to_string(number));
       std::error_code failure;
       bool const made = std::filesystem::create_directory(folder, failure);
       if (failure && failure != std::errc::file_exists) throw cannot_make(folder, failure);
-      if (made) return RunFolder(folder, true);
+      if (made) return RunFolder(folder, true, parent_is_new);
     }
   }
   /// A folder that the user named. One that holds a run (metrics, results or a model) is refused, unless `overwrite`: then
@@ -44,7 +46,7 @@ class RunFolder {
           throw Error(910, "the output folder holds an earlier run", {.file = (folder / name).string()},
                       "choose another --out, or give --overwrite to replace that run");
     make(folder);
-    RunFolder run(folder, is_new);
+    RunFolder run(folder, is_new, false);
     for (char const* name : {"results.json", "predictions.jsonl", "evaluations.jsonl"})
       std::filesystem::remove(folder / name, ignored);
     return run;
@@ -53,6 +55,7 @@ class RunFolder {
   RunFolder(RunFolder&& other) noexcept
       : folder_(std::move(other.folder_)),
         is_new_(std::exchange(other.is_new_, false)),
+        parent_is_new_(std::exchange(other.parent_is_new_, false)),
         metrics_(std::move(other.metrics_)) {}
   RunFolder& operator=(RunFolder&&) = delete;
   ~RunFolder() {
@@ -61,6 +64,7 @@ class RunFolder {
     if (std::filesystem::file_size(folder_ / "metrics.jsonl", ignored) == 0) {
       std::filesystem::remove(folder_ / "metrics.jsonl", ignored);
       if (is_new_) std::filesystem::remove(folder_, ignored);  // only when it is empty
+      if (parent_is_new_) std::filesystem::remove(folder_.parent_path(), ignored);  // the same
     }
   }
 
@@ -83,8 +87,11 @@ class RunFolder {
   }
 
  private:
-  RunFolder(std::filesystem::path folder, bool is_new)
-      : folder_(std::move(folder)), is_new_(is_new), metrics_(std::make_unique<JsonLinesFile>(folder_ / "metrics.jsonl")) {}
+  RunFolder(std::filesystem::path folder, bool is_new, bool parent_is_new)
+      : folder_(std::move(folder)),
+        is_new_(is_new),
+        parent_is_new_(parent_is_new),
+        metrics_(std::make_unique<JsonLinesFile>(folder_ / "metrics.jsonl")) {}
 
   static void make(std::filesystem::path const& folder) {
     std::error_code failure;
@@ -97,7 +104,7 @@ class RunFolder {
   }
 
   std::filesystem::path folder_;
-  bool is_new_;
+  bool is_new_, parent_is_new_;
   std::unique_ptr<JsonLinesFile> metrics_;
 };
 

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -61,37 +60,6 @@ inline std::string read_text_file(std::filesystem::path const& path, std::uint64
     filled += static_cast<std::size_t>(got);
   }
   return text;
-}
-
-/// Writes `text` so that `path` holds either what it held before or all of `text`: temporary file, fsync, rename.
-/// E701 when the disk is full, E313 otherwise. (io/atomic_file.hpp does more; text/ stands on core/ alone.)
-inline void write_text_file(std::filesystem::path const& path, std::string_view text) {
-  std::filesystem::path const temporary = path.string() + ".tmp-" + std::to_string(::getpid());
-  auto const fail = [&](char const* doing, int code) -> Error {
-    ::unlink(temporary.c_str());
-    std::string const why = std::string(doing) + " failed: " + std::error_code(code, std::generic_category()).message();
-    if (code == ENOSPC || code == EDQUOT) {
-      return {701,
-              "the disk is full while saving the tokenizer",
-              {.file = path.string()},
-              "make room or choose another folder; a file that was there before is unchanged"};
-    }
-    return {313,
-            "cannot save the tokenizer: " + why,
-            {.file = path.string()},
-            "check that the folder exists and may be written to; a file that was there before is unchanged"};
-  };
-  TextFileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666));
-  if (file.get() < 0) throw fail("creating the file", errno);
-  while (!text.empty()) {
-    ::ssize_t const put = ::write(file.get(), text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) throw fail("writing", put < 0 ? errno : ENOSPC);
-    text.remove_prefix(static_cast<std::size_t>(put));
-  }
-  if (::fsync(file.get()) != 0) throw fail("writing to the disk", errno);
-  if (::close(file.release()) != 0) throw fail("closing", errno);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) throw fail("renaming", errno);
 }
 
 }  // namespace hone::detail

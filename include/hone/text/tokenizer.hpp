@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/atomic_file.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/ragged_tokens.hpp"
 #include "hone/core/thread_pool.hpp"
@@ -238,12 +239,12 @@ class Tokenizer {
   std::vector<AddedToken> const& added_tokens() const { return parts_.added; }
 
   /// Writes `tokenizer.json`, `tokenizer_config.json` and `vocab.txt`, as `transformers` and `tokenizers` read them. There
-  /// is no vocab.txt where a token cannot be a line of one (it ends in white space or holds a line break). Errors: E313 not
-  /// writable, E701 disk full; each file is replaced as a whole or not at all.
+  /// is no vocab.txt where a token cannot be a line of one (it ends in white space or holds a line break). Errors:
+  /// E701 to E705 of the disk; each file is replaced whole or not at all.
   void save(std::filesystem::path const& folder) const {
-    detail::write_text_file(folder / "tokenizer.json", detail::tokenizer_json_text(parts_));
-    detail::write_text_file(folder / "tokenizer_config.json", detail::tokenizer_config_text(parts_));
-    if (auto const lines = detail::vocab_text(parts_)) detail::write_text_file(folder / "vocab.txt", *lines);
+    write_file_atomically(folder / "tokenizer.json", detail::tokenizer_json_text(parts_));
+    write_file_atomically(folder / "tokenizer_config.json", detail::tokenizer_config_text(parts_));
+    if (auto const lines = detail::vocab_text(parts_)) write_file_atomically(folder / "vocab.txt", *lines);
   }
 
  private:

@@ -20,7 +20,7 @@
 #include <utility>
 
 #include "hone/core/error.hpp"
-#include "hone/io/input_file.hpp"
+#include "hone/core/input_file.hpp"
 
 namespace hone {
 
