@@ -15,11 +15,14 @@ namespace fs = std::filesystem;
 namespace {
 
 /// The ladder: a folder includes only folders before it. docs/architecture.md draws it.
-std::vector<std::string> const ladder{"core", "ops",  "generic", "cpu",    "layers", "heads", "loss", "optim",
-                                      "text", "io",   "data",    "models", "testing", "train", "report"};
+std::vector<std::string> const ladder{"core",  "ops",   "generic", "cpu", "thrust", "cuda",   "layers",  "heads", "loss",
+                                      "optim", "text",  "io",      "data", "models", "testing", "train", "report"};
 
 /// Folders that are useful alone and include core/ at most (and io/ includes text/ as little as text/ includes ops/).
 std::set<std::string> const alone{"text", "io"};
+
+/// Folders for devices: hone.hpp never reaches them. testing/ may include them, for the emulator of a device.
+std::set<std::string> const device{"thrust", "cuda"};
 
 struct Header {
   std::vector<std::string> lines{};
@@ -31,7 +34,7 @@ std::map<std::string, Header> read_headers() {
   fs::path const root = fs::path(HONE_SOURCE_DIR) / "include" / "hone";
   std::map<std::string, Header> headers;
   for (auto const& entry : fs::recursive_directory_iterator(root)) {
-    if (entry.path().extension() != ".hpp") continue;
+    if (entry.path().extension() != ".hpp" && entry.path().extension() != ".cuh") continue;
     Header header;
     std::ifstream file(entry.path());
     for (std::string line; std::getline(file, line);) {
@@ -60,12 +63,16 @@ int rung_of(std::string const& folder) {
 /// What is wrong with `from` including `to`; empty: nothing.
 std::string complaint(std::string const& from, std::string const& to) {
   std::string const a = folder_of(from), b = folder_of(to);
-  if (a.empty() || b.empty()) return b.empty() && to != "hone.hpp" ? "" : from == "hone.hpp" ? "" : from + " includes " + to;
+  if (from == "cuda.cuh" || (from == "hone.hpp" && !device.count(b))) return "";  // the umbrellas
+  if (a.empty() || b.empty()) {
+    return b.empty() && to != "hone.hpp" && to != "cuda.cuh" ? "" : from + " includes " + to;
+  }
   if (rung_of(a) < 0) return from + " is in a folder that is not on the ladder";
   if (rung_of(b) < 0) return from + " includes " + to + ", which does not exist on the ladder";
   if (a == b) return "";
   if (alone.count(a) && b != "core") return from + " includes " + to + ", and " + a + "/ includes core/ alone";
   if (rung_of(b) > rung_of(a)) return from + " includes " + to + ", up the ladder";
+  if (device.count(b) && !device.count(a) && a != "testing") return from + " includes " + to + ", which is for devices";
   return "";
 }
 
@@ -113,6 +120,14 @@ TEST_CASE("the check of the ladder sees a step up") {
   CHECK(!complaint("core/error.hpp", "hone.hpp").empty());
   CHECK(complaint("core/error.hpp", "version.hpp").empty());
   CHECK(complaint("hone.hpp", "train/trainer.hpp").empty());
+  CHECK(!complaint("hone.hpp", "cuda/warp.hpp").empty());
+  CHECK(complaint("cuda.cuh", "cuda/warp.hpp").empty());
+  CHECK(complaint("cuda.cuh", "hone.hpp").empty());
+  CHECK(!complaint("cuda/warp.hpp", "cuda.cuh").empty());
+  CHECK(complaint("cuda/rung.hpp", "core/backend.hpp").empty());
+  CHECK(!complaint("layers/linear.hpp", "cuda/rung.hpp").empty());
+  CHECK(!complaint("cpu/linear.hpp", "cuda/rung.hpp").empty());
+  CHECK(complaint("testing/cuda_emulator.hpp", "cuda/rung.hpp").empty());
 }
 
 TEST_CASE("includes have no circle") {
@@ -127,18 +142,27 @@ TEST_CASE("includes have no circle") {
   CHECK(circles.empty());
 }
 
-TEST_CASE("the umbrella reaches every header that needs no libarchive") {
+TEST_CASE("the umbrella reaches every header that needs no libarchive and no device") {
   auto const headers = read_headers();
   REQUIRE(headers.count("hone.hpp") == 1);
   auto const inside = reachable(headers, "hone.hpp");
+  std::set<std::string> emulator;  // what a header of testing/ for a device stands on
+  for (auto const& [name, header] : headers) {
+    auto const below = reachable(headers, name);
+    bool const for_device = std::any_of(below.begin(), below.end(), [](auto const& b) { return device.count(folder_of(b)); });
+    if (folder_of(name) == "testing" && for_device) emulator.insert(below.begin(), below.end());
+  }
   std::vector<std::string> wrong;
   for (auto const& [name, header] : headers) {
-    bool archive = false;
+    std::string why;  // it is left out
+    if (folder_of(name) == "testing" && emulator.count(name) && !inside.count(name)) continue;
+    if (name.size() > 4 && name.compare(name.size() - 4, 4, ".cuh") == 0) why = " is for nvcc";
     for (auto const& below : reachable(headers, name)) {
-      archive = archive || (headers.count(below) && headers.at(below).system.count("archive.h"));
+      if (device.count(folder_of(below))) why = " includes " + below + ", which is for devices";
+      if (headers.count(below) && headers.at(below).system.count("archive.h")) why = " needs libarchive";
     }
-    if (archive == (inside.count(name) == 1)) {
-      wrong.push_back(name + (archive ? " needs libarchive and is in hone.hpp" : " is not in hone.hpp"));
+    if (why.empty() == (inside.count(name) == 0)) {
+      wrong.push_back(name + (why.empty() ? " is not in hone.hpp" : why + " and is in hone.hpp"));
     }
   }
   INFO(join(wrong));

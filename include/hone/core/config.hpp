@@ -51,3 +51,10 @@
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
 #define HONE_FIBER_X86_64 1
 #endif
+
+// The same in kernels whose loops host compilers cannot unroll (once around, or a number known late), which they warn of.
+#if defined(__CUDA_ARCH__)
+#define HONE_DEVICE_UNROLL _Pragma("unroll")
+#else
+#define HONE_DEVICE_UNROLL
+#endif
