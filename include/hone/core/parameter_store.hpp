@@ -12,6 +12,7 @@
 #include "hone/core/backend.hpp"
 #include "hone/core/buffer.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/memory_plan.hpp"
 #include "hone/core/philox.hpp"
 
 namespace hone {
@@ -81,7 +82,7 @@ class ParameterStore {
 
   /// Takes the memory (zeroed). No parameter can be declared afterwards.
   void allocate() {
-    end_ = (end_ + alignment - 1) / alignment * alignment;
+    end_ = flat_size();
     weights_ = Buffer<B, M>(*context_, end_);
     gradients_ = Buffer<B, M>(*context_, end_);
     weights_.fill_zero();
@@ -142,6 +143,16 @@ class ParameterStore {
   VectorView<M> gradient_vector(Index id) const {
     auto const& i = infos_[std::size_t(id)];
     return {gradients_.data() + i.offset, i.size};
+  }
+
+  /// Values in one flat buffer, gaps included. Known as soon as everything is declared.
+  Index flat_size() const { return (end_ + alignment - 1) / alignment * alignment; }
+  /// Bytes that `allocate` takes, by part.
+  void plan_memory(MemoryPlan& plan) const {
+    auto const size = static_cast<std::uint64_t>(flat_size());
+    plan.add("weights", size * sizeof(M));
+    if (has_working_copy) plan.add("working copy of the weights", size * sizeof(A));
+    plan.add("gradients", size * sizeof(M));
   }
 
   /// The whole flat buffers, gaps (zeros) included.

@@ -120,6 +120,11 @@ class BatchMemory {
  public:
   explicit BatchMemory(typename B::Context& context) : context_(&context) {}
 
+  /// How many numbers a batch of N tokens in B sequences is.
+  static Index numbers(Index rows, Index size) { return 5 * rows + 2 * (size + 1) + size; }
+  /// How many are taken where so many are needed: some more, so that a little more does not mean new memory.
+  static Index reserve_for(Index count) { return count + count / 4; }
+
   /// Copies a batch to the backend. The view is valid until the next upload.
   BatchView upload(RaggedBatch const& batch) {
     auto const n = static_cast<std::size_t>(batch.rows()), b = static_cast<std::size_t>(batch.size());
@@ -136,7 +141,7 @@ class BatchMemory {
     host_.insert(host_.end(), b, 0);                                        // position 0 of every first row
     if (memory_.size() < Index(host_.size())) {
       memory_ = {};
-      memory_ = Buffer<B, std::int32_t>(*context_, Index(host_.size() + host_.size() / 4));
+      memory_ = Buffer<B, std::int32_t>(*context_, reserve_for(Index(host_.size())));
     }
     context_->upload(memory_.data(), host_.data(), host_.size() * sizeof(std::int32_t));
     std::int32_t const* next = memory_.data();

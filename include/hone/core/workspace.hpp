@@ -65,6 +65,9 @@ class Workspace {
     planner(placing);
   }
 
+  /// How much is taken where a plan needs so much: some more, so that a little more does not mean new memory.
+  static std::size_t reserve_for(std::size_t bytes) { return bytes + bytes / 8; }
+
   /// Fills the memory with NaN before every plan, so that a value used before it is written shows. For tests.
   void poison(bool on) { poison_ = on; }
   /// Bytes held.
@@ -74,7 +77,7 @@ class Workspace {
   void ensure(Buffer<B, std::byte>& block, std::size_t bytes) {
     if (static_cast<Index>(bytes) > block.size()) {
       block = {};  // give back before taking more: the old content is not needed
-      block = Buffer<B, std::byte>(*context_, static_cast<Index>(bytes + bytes / 8));
+      block = Buffer<B, std::byte>(*context_, static_cast<Index>(reserve_for(bytes)));
     }
     if (poison_ && block.size() > 0) {
       std::vector<std::byte> const ones(static_cast<std::size_t>(block.size()), std::byte{0xFF});

@@ -114,6 +114,31 @@ class BertClassifier {
     return states;
   }
 
+  /// What a model of this configuration takes for batches of at most so many tokens in so many sequences, and steps of at
+  /// most so many examples; nothing of it is taken. Without training: the weights, and what `predict` needs.
+  ///
+  /// @param extra  called as extra(store, plan) while the parameters are declared, for what goes with them
+  template <class Extra>
+  static MemoryPlan memory_plan(BertConfig const& config, Index rows, Index size, Index step_examples, bool training,
+                                Extra&& extra, ModelOptions options = {}) {
+    BertClassifier model(config, {}, options);
+    MemoryPlan plan;
+    model.parameters().plan_memory(plan);
+    extra(std::as_const(model.parameters()), plan);
+    Plan counting;
+    model.plan_batch(counting, rows, size, 0, training);
+    using Memory = Workspace<B>;
+    plan.add("activations", Memory::reserve_for(counting.saved.peak()));
+    plan.add("scratch", Memory::reserve_for(counting.scratch.peak()));
+    std::uint64_t numbers = 0;
+    for_each_index<HeadList::count>([&](auto i) { numbers += HeadAt<i>::width + 1; });
+    plan.add("batch and results",
+             static_cast<std::uint64_t>(BatchMemory<B>::reserve_for(BatchMemory<B>::numbers(rows, size))) *
+                     sizeof(std::int32_t) +
+                 numbers * static_cast<std::uint64_t>(step_examples) * sizeof(S));
+    return plan;
+  }
+
   /// Begins a training step over `examples` examples in all, however many batches they come in.
   void begin_step(Index examples) {
     step_examples_ = examples;
@@ -243,21 +268,23 @@ class BertClassifier {
           {.value = std::to_string(first + batch.size()), .allowed = "up to " + std::to_string(examples) + " examples"},
           "call begin_step with the number of examples of all batches of the step");
     reserve_results(examples);
-    workspace_.plan([&](Plan& plan) {
-      Index const size = batch.size(), width = config_.hidden_size;
-      cache_.cls = plan.saved.matrix<A>(size, width);
-      cache_.dcls = plan.saved.matrix<A>(size, width);
-      for_each_index<HeadList::count>([&](auto i) {
-        auto& head = cache_.heads[i];
-        Index const outputs = HeadAt<i>::width;
-        head.x = plan.saved.matrix<A>(size, outputs);
-        head.dx = plan.saved.matrix<A>(size, outputs);
-        head.dy = plan.saved.matrix<S>(size, outputs);
-        head.y = {results_.outputs[i].data() + first * outputs, size, outputs};
-        std::get<i>(cache_.labels) = plan.saved.vector<typename HeadAt<i>::Label>(size);
-      });
-      cache_.encoder = encoder_.plan(plan, batch.rows(), size, ReadRows::first, training);
+    workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows(), batch.size(), first, training); });
+  }
+  /// Places what forward and backward of a batch need; `first` is the place of its first sequence in the results.
+  void plan_batch(Plan& plan, Index rows, Index size, Index first, bool training) {
+    Index const width = config_.hidden_size;
+    cache_.cls = plan.saved.matrix<A>(size, width);
+    cache_.dcls = plan.saved.matrix<A>(size, width);
+    for_each_index<HeadList::count>([&](auto i) {
+      auto& head = cache_.heads[i];
+      Index const outputs = HeadAt<i>::width;
+      head.x = plan.saved.matrix<A>(size, outputs);
+      head.dx = plan.saved.matrix<A>(size, outputs);
+      head.dy = plan.saved.matrix<S>(size, outputs);
+      head.y = {results_.outputs[i].data() + first * outputs, size, outputs};
+      std::get<i>(cache_.labels) = plan.saved.vector<typename HeadAt<i>::Label>(size);
     });
+    cache_.encoder = encoder_.plan(plan, rows, size, ReadRows::first, training);
   }
   void upload_labels(Labels const& labels, Index size) {
     for_each_index<HeadList::count>([&](auto i) {

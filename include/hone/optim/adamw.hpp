@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "hone/core/buffer.hpp"
@@ -37,6 +38,11 @@ struct BasicAdamW {
     std::vector<ParameterRange> ranges;
   };
 
+  /// Bytes that `init` takes.
+  template <Backend B>
+  std::uint64_t state_bytes(ParameterStore<B> const& store) const {
+    return 2 * static_cast<std::uint64_t>(store.flat_size()) * sizeof(MasterOf<typename B::Precision>);
+  }
   template <Backend B>
   State<B> init(typename B::Context& context, ParameterStore<B>& store) const {
     using M = MasterOf<typename B::Precision>;

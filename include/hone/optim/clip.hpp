@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "hone/core/backend.hpp"
 #include "hone/core/buffer.hpp"
 #include "hone/core/parameter_store.hpp"
@@ -12,8 +14,12 @@ template <Backend B>
 class ClipState {
  public:
   ClipState(typename B::Context& context, ParameterStore<B> const& store)
-      : partials_(context, (store.gradients().size + norm_chunk - 1) / norm_chunk), values_(context, 3) {
+      : partials_(context, chunks(store)), values_(context, 3) {
     values_.fill_zero();
+  }
+  /// Bytes that a state takes.
+  static std::uint64_t bytes(ParameterStore<B> const& store) {
+    return static_cast<std::uint64_t>(chunks(store) + 3) * sizeof(double);
   }
   VectorView<double> partials() const { return partials_.view(); }
   VectorView<double> sum_of_squares() const { return values_.view().slice(0, 1); }
@@ -23,6 +29,8 @@ class ClipState {
   double fetch_norm() const { return values_.download()[1]; }
 
  private:
+  static Index chunks(ParameterStore<B> const& store) { return (store.flat_size() + norm_chunk - 1) / norm_chunk; }
+
   Buffer<B, double> partials_, values_;
 };
 

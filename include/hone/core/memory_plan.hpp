@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hone/core/error.hpp"
+
+namespace hone {
+
+/// What a piece of work will take of a backend's memory, part by part, told before any of it is taken.
+class MemoryPlan {
+ public:
+  struct Part {
+    std::string name;
+    std::uint64_t bytes = 0;
+  };
+
+  void add(std::string name, std::uint64_t bytes) { parts_.push_back({std::move(name), bytes}); }
+  std::vector<Part> const& parts() const { return parts_; }
+  std::uint64_t total() const {
+    std::uint64_t sum = 0;
+    for (auto const& part : parts_) sum += part.bytes;
+    return sum;
+  }
+
+  /// A size for people: 4.3 GiB, 12 MiB, 900 bytes.
+  static std::string size_text(std::uint64_t bytes) {
+    char const* const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double size = static_cast<double>(bytes);
+    int unit = 0;
+    while (size >= 1024 && unit < 4) {
+      size /= 1024;
+      ++unit;
+    }
+    char text[32];
+    std::snprintf(text, sizeof text, unit > 0 && size < 100 ? "%.1f %s" : "%.0f %s", size, units[unit]);
+    return text;
+  }
+
+  /// One part a line, the sum below them.
+  std::string text() const {
+    std::string lines;
+    auto line = [&lines](std::string const& name, std::uint64_t bytes) {
+      std::string const size = size_text(bytes);
+      lines += "  " + name + std::string(name.size() < 46 ? 46 - name.size() : 1, ' ') +
+               std::string(size.size() < 10 ? 10 - size.size() : 0, ' ') + size + "\n";
+    };
+    for (auto const& part : parts_) line(part.name, part.bytes);
+    line("in all", total());
+    lines.pop_back();
+    return lines;
+  }
+
+  /// Throws E712 when more is planned than there is. @param available  bytes; 0: not known, nothing is checked
+  void require(std::uint64_t available) const {
+    if (available == 0 || total() <= available) return;
+    Part largest;
+    for (auto const& part : parts_)
+      if (part.bytes > largest.bytes) largest = part;
+    throw Error(712, "the memory that is free is not enough",
+                {.value = size_text(total()) + " planned, of which " + largest.name + " " + size_text(largest.bytes),
+                 .allowed = size_text(available) + ", " + size_text(total() - available) + " less"},
+                "give a smaller batch size and take more batches for a step (the step stays the same), cut texts "
+                "shorter, or take a smaller model");
+  }
+
+ private:
+  std::vector<Part> parts_;
+};
+
+}  // namespace hone

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <algorithm>
+
+#include "hone/core/memory_plan.hpp"
+#include "hone/optim/clip.hpp"
+#include "hone/train/trainer.hpp"
+
+namespace hone {
+
+/// What training by a recipe takes of the backend's memory: parameters, gradients, the optimizer's state, and the
+/// activations of the largest batch that can come. Nothing of it is taken.
+///
+/// @param max_length  tokens of the longest text
+/// `plan.require(available)` then says, before anything is allocated, whether it fits.
+template <class Model, class RecipeType>
+MemoryPlan training_memory_plan(BertConfig const& config, RecipeType const& recipe, TrainerOptions const& options,
+                                Index max_length, typename Model::ModelOptions const& model_options = {}) {
+  using B = typename Model::BackendType;
+  Index const length = std::min(max_length, config.max_position_embeddings);
+  auto const extra = [&recipe](ParameterStore<B> const& store, MemoryPlan& plan) {
+    if constexpr (requires { recipe.optimizer.template state_bytes<B>(store); })
+      plan.add("optimizer", recipe.optimizer.template state_bytes<B>(store));
+    plan.add("gradient norm", ClipState<B>::bytes(store));
+  };
+  return Model::memory_plan(config, options.batch_size * length, options.batch_size, options.batch_size * options.step_every,
+                            true, extra, model_options);
+}
+
+}  // namespace hone
