@@ -51,7 +51,8 @@ struct CpuKernel<EmbeddingBackward<P>> {
         },
         [](Index) {});
     if (op.write == Write::assign)
-      for (MatrixView<MasterOf<P>> const table : {op.dword, op.dposition, op.dsegment})
+      MatrixView<MasterOf<P>> const tables[] = {op.dword, op.dposition, op.dsegment};
+      for (auto const& table : tables)
         context.pool().parallel_for(table.rows, 256, [&](Index begin, Index end) {
           for (Index i = begin; i < end; ++i) std::fill_n(table.row(i), width, MasterOf<P>(0));
         });

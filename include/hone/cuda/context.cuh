@@ -105,13 +105,13 @@ class CudaContext {
     launched("a functor of generic/");
   }
 
-  /// Runs a kernel. No blocks: nothing. Throws E722 with the kernel's name when it cannot be launched.
+  /// Runs a kernel. No blocks: nothing. Throws E722 with the kernel's name when it cannot be launched,
+  /// E734 where no device takes such a launch.
   template <BlockKernel Kernel>
   void launch(LaunchShape shape, Kernel const& kernel) {
-    if (shape.blocks <= 0 || shape.blocks_y <= 0) return;
+    check_launch(Kernel::name, shape);
+    if (shape.blocks == 0 || shape.blocks_y == 0) return;
     detail::DeviceScope const scope(device_.index);
-    if (shape.blocks > INT32_MAX || shape.blocks_y > 65535)
-      detail::fail_kernel(cudaErrorInvalidConfiguration, Kernel::name, true);
     auto* const function = &detail::run_kernel<Kernel>;
     if (shape.shared_bytes > default_shared_bytes) allow_shared(function, shape.shared_bytes, Kernel::name);
     dim3 const grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y));

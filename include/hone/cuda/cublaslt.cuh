@@ -105,10 +105,11 @@ template <class P>
 struct CublasLtKernel<LinearBackwardInput<P>> {
   static void run(CudaContext& context, LinearBackwardInput<P> const& op) {
     if (op.dx.rows == 0 || op.dx.cols == 0) return;
-    bool const done = op.dy.cols > 0 &&
-                      context.gemm().run(detail::gemm_problem(op.weight, false, op.dy, false, op.dx, op.write),
-                                         detail::GemmProblem::n, {op.weight.data, op.dy.data, op.dx.data, nullptr});
-    if (!done) GenericKernel<LinearBackwardInput<P>>::run(context, op);
+    if (op.dy.cols == 0) return GenericKernel<LinearBackwardInput<P>>::run(context, op);
+    detail::GemmBuffers const buffers{op.weight.data, op.dy.data, op.dx.data, nullptr};
+    if (!context.gemm().run(detail::gemm_problem(op.weight, false, op.dy, false, op.dx, op.write), detail::GemmProblem::n,
+                            buffers))
+      GenericKernel<LinearBackwardInput<P>>::run(context, op);
   }
 };
 

@@ -87,8 +87,8 @@ class Gemm {
     cublasStatus_t status = launch(problem, chosen, buffers);
     if (!exact && (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)) {
       // The bucket's algorithm does not do for this size in it.
-      auto const candidates = heuristic(problem, buffers.bias, 1);
-      GemmChoice const& own = algorithms_.set(problem, candidates.empty() ? GemmChoice{} : as_choice(candidates[0]));
+      auto const candidates = heuristic(problem, buffers.bias);
+      GemmChoice const& own = algorithms_.set(problem, candidates.empty() ? GemmChoice{} : candidates[0]);
       if (!own.exists) return false;
       status = launch(problem, own, buffers);
     }
@@ -109,9 +109,8 @@ class Gemm {
   }
 
  private:
-  using Candidate = cublasLtMatmulHeuristicResult_t;
   static constexpr std::size_t workspace_bytes = std::size_t(32) << 20;
-  static constexpr int candidates_measured = 8;
+  static constexpr int most_candidates = 8;
 
   /// The descriptors of one product, on the stack.
   struct Description {
@@ -156,7 +155,7 @@ class Gemm {
   };
 
   /// The candidates whose sums have a fixed order, best first.
-  std::vector<Candidate> heuristic(GemmProblem const& problem, void* bias, int count) {
+  std::vector<GemmChoice> heuristic(GemmProblem const& problem, void* bias) {
     DeviceScope const scope(memory_->device());
     Description description(problem, bias);
     cublasLtMatmulPreferenceOpaque_t preference{};
@@ -171,24 +170,29 @@ class Gemm {
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, static_cast<std::uint32_t>(problem[GemmProblem::align_b]));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, static_cast<std::uint32_t>(problem[GemmProblem::align_d]));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<std::uint32_t>(problem[GemmProblem::align_d]));
-    std::vector<Candidate> found(static_cast<std::size_t>(count));
+    cublasLtMatmulHeuristicResult_t found[most_candidates]{};
     int returned = 0;
     cublasStatus_t const status =
         cublasLtMatmulAlgoGetHeuristic(handle_, &description.product, &description.a, &description.b, &description.d,
-                                       &description.d, &preference, count, found.data(), &returned);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) returned = 0;
-    else check_cublas(status, "cublasLtMatmulAlgoGetHeuristic");
-    found.resize(static_cast<std::size_t>(returned));
-    std::erase_if(found, [](Candidate const& candidate) {
-      std::uint32_t scheme = 0;
-      std::size_t size = 0;
-      auto const asked = cublasLtMatmulAlgoConfigGetAttribute(&candidate.algo, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme,
-                                                              sizeof scheme, &size);
-      bool const fixed_order = asked != CUBLAS_STATUS_SUCCESS || scheme == CUBLASLT_REDUCTION_SCHEME_NONE ||
-                               scheme == CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
-      return candidate.state != CUBLAS_STATUS_SUCCESS || candidate.workspaceSize > workspace_bytes || !fixed_order;
-    });
-    return found;
+                                       &description.d, &preference, most_candidates, found, &returned);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return {};
+    check_cublas(status, "cublasLtMatmulAlgoGetHeuristic");
+    std::vector<GemmChoice> usable;
+    for (int i = 0; i < returned; ++i)
+      if (found[i].state == CUBLAS_STATUS_SUCCESS && found[i].workspaceSize <= workspace_bytes && fixed_order(found[i].algo)) {
+        GemmChoice choice{true, 0, {}};
+        std::memcpy(choice.words.data(), found[i].algo.data, sizeof found[i].algo.data);
+        usable.push_back(choice);
+      }
+    return usable;
+  }
+  static bool fixed_order(cublasLtMatmulAlgo_t const& algorithm) {
+    std::uint32_t scheme = 0;
+    std::size_t size = 0;
+    auto const asked = cublasLtMatmulAlgoConfigGetAttribute(&algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme,
+                                                            sizeof scheme, &size);
+    return asked != CUBLAS_STATUS_SUCCESS || scheme == CUBLASLT_REDUCTION_SCHEME_NONE ||
+           scheme == CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   }
 
   cublasStatus_t launch(GemmProblem const& problem, GemmChoice const& chosen, GemmBuffers const& buffers) {
@@ -207,23 +211,17 @@ class Gemm {
                           &description.d, &algorithm, workspace_, workspace_bytes, memory_->stream());
   }
 
-  static GemmChoice as_choice(Candidate const& candidate, float microseconds = 0) {
-    GemmChoice choice{true, microseconds, {}};
-    std::memcpy(choice.words.data(), candidate.algo.data, sizeof candidate.algo.data);
-    return choice;
-  }
-
   GemmChoice choose(GemmProblem const& problem, void* bias) {
-    auto const candidates = heuristic(problem, bias, candidates_measured);
+    auto const candidates = heuristic(problem, bias);
     if (candidates.empty()) return {};
     cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
     check_cuda(cudaStreamIsCapturing(memory_->stream(), &capture), "cudaStreamIsCapturing");
-    if (!measure_ || capture != cudaStreamCaptureStatusNone) return as_choice(candidates[0]);
+    if (!measure_ || capture != cudaStreamCaptureStatusNone) return candidates[0];
     try {
       return fastest(problem, candidates);
     } catch (Error const& error) {
       if (error.number() != 723) throw;  // no room to measure in
-      return as_choice(candidates[0]);
+      return candidates[0];
     }
   }
 
@@ -245,7 +243,7 @@ class Gemm {
     Event& operator=(Event const&) = delete;
   };
 
-  GemmChoice fastest(GemmProblem const& p, std::vector<Candidate> const& candidates) {
+  GemmChoice fastest(GemmProblem const& p, std::vector<GemmChoice> const& candidates) {
     DeviceScope const scope(memory_->device());
     GemmFormat const format = gemm_format(p);
     auto const size = [](std::int64_t leading, std::int64_t columns, std::size_t bytes) {
@@ -262,10 +260,11 @@ class Gemm {
     GemmBuffers const buffers{a.data, b.data, d.data, bias.data};
     Event const begin, end;
     GemmChoice best{};
-    for (Candidate const& candidate : candidates) {
-      float const time = measured(p, as_choice(candidate), buffers, begin.event, end.event);
-      if (time < (best.exists ? 0.98f * best.microseconds : std::numeric_limits<float>::infinity()))
-        best = as_choice(candidate, time);
+    for (GemmChoice const& candidate : candidates) {
+      float const time = measured(p, candidate, buffers, begin.event, end.event);
+      if (!(time < (best.exists ? 0.98f * best.microseconds : std::numeric_limits<float>::infinity()))) continue;
+      best = candidate;
+      best.microseconds = time;
     }
     return best;
   }
