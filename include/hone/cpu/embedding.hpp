@@ -50,12 +50,13 @@ struct CpuKernel<EmbeddingBackward<P>> {
           return op.dz.row(n);
         },
         [](Index) {});
-    if (op.write == Write::assign)
+    if (op.write == Write::assign) {
       MatrixView<MasterOf<P>> const tables[] = {op.dword, op.dposition, op.dsegment};
       for (auto const& table : tables)
         context.pool().parallel_for(table.rows, 256, [&](Index begin, Index end) {
           for (Index i = begin; i < end; ++i) std::fill_n(table.row(i), width, MasterOf<P>(0));
         });
+    }
     context.pool().parallel_for(width, 64, [&](Index begin, Index end) {
       for (Index n = 0; n < op.dz.rows; ++n) {
         T const* const from = op.dz.row(n) + begin;
