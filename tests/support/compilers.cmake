@@ -36,4 +36,7 @@ foreach(library Eigen3::Eigen nlohmann_json::nlohmann_json utf8proc::utf8proc Li
     endif()
   endforeach()
 endforeach()
+if(TARGET hone::thrust)  # Thrust's headers for host compilers; without them thrust/ is not compiled
+  list(APPEND HONE_TEST_INCLUDES "${HONE_THRUST_INCLUDE_DIR}")
+endif()
 list(REMOVE_DUPLICATES HONE_TEST_INCLUDES)

@@ -6,67 +6,94 @@
 #include "hone/cpu/backend.hpp"
 #include "hone/cpu/eigen.hpp"
 #include "hone/generic/backend.hpp"
+#include "hone/heads/head.hpp"
+#include "hone/loss/l1.hpp"
+#include "support/backends.hpp"
 #include "support/catch.hpp"
 
 namespace {
 
 using namespace hone;
 
-template <class B, template <class> class Op>
-std::string rung() {
-  return std::string(RungOf<B, Op<typename B::Precision>>::name);
+/// The rung of every operation on backend B, by name.
+template <class B>
+std::map<std::string, std::string> rungs() {
+  using P = typename B::Precision;
+  auto rung = []<class Op>(std::type_identity<Op>) { return std::string(RungOf<B, Op>::name); };
+  return {{"LinearForward", rung(std::type_identity<LinearForward<P>>{})},
+          {"LinearBackwardInput", rung(std::type_identity<LinearBackwardInput<P>>{})},
+          {"LinearBackwardParameters", rung(std::type_identity<LinearBackwardParameters<P>>{})},
+          {"ActivationForward", rung(std::type_identity<ActivationForward<P>>{})},
+          {"ActivationBackward", rung(std::type_identity<ActivationBackward<P>>{})},
+          {"AttentionForward", rung(std::type_identity<AttentionForward<P>>{})},
+          {"AttentionBackward", rung(std::type_identity<AttentionBackward<P>>{})},
+          {"DropoutApply", rung(std::type_identity<DropoutApply<P>>{})},
+          {"EmbeddingForward", rung(std::type_identity<EmbeddingForward<P>>{})},
+          {"EmbeddingBackward", rung(std::type_identity<EmbeddingBackward<P>>{})},
+          {"ResidualNormForward", rung(std::type_identity<ResidualNormForward<P>>{})},
+          {"ResidualNormBackward", rung(std::type_identity<ResidualNormBackward<P>>{})},
+          {"AdamWStep", rung(std::type_identity<AdamWStep<P>>{})},
+          {"SumOfSquares", rung(std::type_identity<SumOfSquares<P>>{})},
+          {"ClipScale", rung(std::type_identity<ClipScale<P>>{})},
+          {"GatherRows", rung(std::type_identity<GatherRows<P>>{})},
+          {"ScatterAddRows", rung(std::type_identity<ScatterAddRows<P>>{})},
+          {"MapForward", rung(std::type_identity<MapForward<P, Identity>>{})},
+          {"MapBackward", rung(std::type_identity<MapBackward<P, Identity>>{})},
+          {"LossForwardBackward", rung(std::type_identity<LossForwardBackward<P, L1>>{})}};
 }
 
-struct Line {
-  std::string cpu, eigen, reference;
+/// Operations that are expected on one rung; the others on `otherwise`.
+struct Expected {
+  std::string otherwise;
+  std::map<std::string, std::string> apart{};
+
+  Expected with(std::string const& rung, std::initializer_list<char const*> names) const {
+    Expected made = *this;
+    for (char const* name : names) made.apart[name] = rung;
+    return made;
+  }
 };
 
-template <template <class> class Op, class P>
-Line line() {
-  return {rung<Cpu<P>, Op>(), rung<EigenCpu<P>, Op>(), rung<Reference<P>, Op>()};
-}
-
-template <class P>
-std::map<std::string, Line> table() {
-  return {{"LinearForward", line<LinearForward, P>()},
-          {"LinearBackwardInput", line<LinearBackwardInput, P>()},
-          {"LinearBackwardParameters", line<LinearBackwardParameters, P>()},
-          {"ActivationForward", line<ActivationForward, P>()},
-          {"ActivationBackward", line<ActivationBackward, P>()},
-          {"AttentionForward", line<AttentionForward, P>()},
-          {"AttentionBackward", line<AttentionBackward, P>()},
-          {"DropoutApply", line<DropoutApply, P>()},
-          {"EmbeddingForward", line<EmbeddingForward, P>()},
-          {"EmbeddingBackward", line<EmbeddingBackward, P>()},
-          {"ResidualNormForward", line<ResidualNormForward, P>()},
-          {"ResidualNormBackward", line<ResidualNormBackward, P>()},
-          {"AdamWStep", line<AdamWStep, P>()},
-          {"SumOfSquares", line<SumOfSquares, P>()},
-          {"ClipScale", line<ClipScale, P>()},
-          {"GatherRows", line<GatherRows, P>()},
-          {"ScatterAddRows", line<ScatterAddRows, P>()}};
-}
-
-/// What is small, or limited by memory in any case, and so has no kernel of its own.
-bool small(std::string const& name) {
-  return name == "ClipScale" || name == "GatherRows" || name == "ScatterAddRows";
-}
-
-template <class P>
-void check() {
-  for (auto const& [name, rungs] : table<P>()) {
-    std::printf("%-26s %-5s cpu: %-8s eigen: %-8s reference: %s\n", name.c_str(), P::name.data(), rungs.cpu.c_str(),
-                rungs.eigen.c_str(), rungs.reference.c_str());
-    INFO(name);
-    CHECK(rungs.cpu == (small(name) ? "generic" : "cpu"));
-    CHECK(rungs.eigen == (name.rfind("Linear", 0) == 0 ? "eigen" : rungs.cpu));
-    CHECK(rungs.reference == "generic");
+template <class B>
+void check(Expected const& expected) {
+  for (auto const& [name, rung] : rungs<B>()) {
+    std::printf("%-12s %-6s %-26s %s\n", B::name.data(), B::Precision::name.data(), name.c_str(), rung.c_str());
+    INFO(B::name << " " << B::Precision::name << ", " << name);
+    auto const found = expected.apart.find(name);
+    CHECK(rung == (found == expected.apart.end() ? expected.otherwise : found->second));
   }
+  for (auto const& [name, rung] : expected.apart) CHECK(rungs<B>().count(name) == 1);
+}
+
+template <class P>
+void check_all() {
+  // What is small, or limited by memory in any case, has no kernel of its own.
+  Expected const cpu = Expected{"cpu"}.with("generic", {"ClipScale", "GatherRows", "ScatterAddRows", "MapForward",
+                                                        "MapBackward", "LossForwardBackward"});
+  check<Cpu<P>>(cpu);
+  check<EigenCpu<P>>(cpu.with("eigen", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters"}));
+  check<Reference<P>>({"generic"});
 }
 
 TEST_CASE("every operation runs on the rung that is meant for it") {
-  check<fp32>();
-  check<fp64>();
+  check_all<fp32>();
+  check_all<fp64>();
+  check<Cpu<mixed>>({"generic"});
 }
+
+TEMPLATE_TEST_CASE("every operation runs on the rung that is meant for it, kernels of the device", "", fp32, fp64, mixed) {
+  // Products are cuBLASLt's.
+  check<testing::CudaEmulator<TestType>>(
+      Expected{"cuda"}.with("generic", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters"}));
+}
+
+#if defined(HONE_TEST_THRUST)
+TEMPLATE_TEST_CASE("every operation runs on the rung that is meant for it, Thrust", "", fp32, fp64, mixed) {
+  // No fit: products and attention; one number; a functor a row, as generic/ has it.
+  check<ThrustHost<TestType>>(Expected{"thrust"}.with(
+      "generic", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters", "AttentionForward",
+                  "AttentionBackward", "ClipScale", "LossForwardBackward"}));
+}
+#endif
 
 }  // namespace
