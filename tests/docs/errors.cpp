@@ -46,7 +46,7 @@ std::map<std::string, std::string> sources() {
   for (char const* folder : {"include", "examples"}) {
     for (auto const& entry : fs::recursive_directory_iterator(fs::path(HONE_SOURCE_DIR) / folder)) {
       auto const extension = entry.path().extension();
-      if (extension != ".hpp" && extension != ".cpp") continue;
+      if (extension != ".hpp" && extension != ".cpp" && extension != ".cuh" && extension != ".cu") continue;
       if (entry.path().filename() == "error.hpp") continue;  // its doc block has an example that is used nowhere
       texts[fs::relative(entry.path(), HONE_SOURCE_DIR).generic_string()] = read(entry.path());
     }

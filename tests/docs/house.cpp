@@ -169,6 +169,22 @@ TEST_CASE("the umbrella reaches every header that needs no libarchive and no dev
   CHECK(wrong.empty());
 }
 
+TEST_CASE("the umbrella of devices reaches what is for them, and no test support") {
+  auto const headers = read_headers();
+  REQUIRE(headers.count("cuda.cuh") == 1);
+  auto const inside = reachable(headers, "cuda.cuh");
+  CHECK(inside.count("hone.hpp") == 1);
+  std::vector<std::string> wrong;
+  for (auto const& [name, header] : headers) {
+    if (folder_of(name) == "cuda" && !inside.count(name)) wrong.push_back(name + " is not in cuda.cuh");
+  }
+  for (auto const& name : inside) {
+    if (name.find("emulator") != std::string::npos) wrong.push_back(name + " is in cuda.cuh");
+  }
+  INFO(join(wrong));
+  CHECK(wrong.empty());
+}
+
 TEST_CASE("every header has a guard, at most 600 lines, and lines of at most 125 characters") {
   std::vector<std::string> wrong;
   for (auto const& [name, header] : read_headers()) {
