@@ -3,13 +3,17 @@ include(CheckCXXCompilerFlag)
 
 add_library(hone_development INTERFACE)
 target_link_libraries(hone_development INTERFACE hone::hone hone::archive)
-target_compile_options(hone_development INTERFACE -Wall -Wextra -Wpedantic)
+# -Wpedantic is not for .cu files: what nvcc hands to the host compiler is full of GNU extensions.
+target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
 if(HONE_WERROR)
-  target_compile_options(hone_development INTERFACE -Werror)
+  target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Werror>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # What the optimizer guesses depends on version, level and processor, and is often wrong (GCC bug 105651): shown only.
     foreach(warning array-bounds maybe-uninitialized nonnull restrict stringop-overflow stringop-overread)
-      target_compile_options(hone_development INTERFACE -Wno-error=${warning})
+      target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wno-error=${warning}>"
+        "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wno-error=${warning}>")
     endforeach()
   endif()
 endif()
@@ -18,9 +22,9 @@ if(HONE_NATIVE)
   check_cxx_compiler_flag(-march=native HONE_HAS_MARCH_NATIVE)
   check_cxx_compiler_flag(-mcpu=native HONE_HAS_MCPU_NATIVE)
   if(HONE_HAS_MARCH_NATIVE)
-    target_compile_options(hone_development INTERFACE -march=native)
+    target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-march=native>")
   elseif(HONE_HAS_MCPU_NATIVE)
-    target_compile_options(hone_development INTERFACE -mcpu=native)
+    target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-mcpu=native>")
   endif()
 endif()
 
@@ -28,4 +32,12 @@ if(HONE_SANITIZE)
   set(hone_sanitize_flags -fsanitize=${HONE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_compile_options(hone_development INTERFACE ${hone_sanitize_flags})
   target_link_options(hone_development INTERFACE ${hone_sanitize_flags})
+endif()
+
+if(HONE_CUDA)
+  # hone_cuda_development: the same for .cu programs. A call of host code from device code is an error, always.
+  add_library(hone_cuda_development INTERFACE)
+  target_link_libraries(hone_cuda_development INTERFACE hone_development hone::cuda)
+  target_compile_options(hone_cuda_development INTERFACE
+    "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=cross-execution-space-call>")
 endif()

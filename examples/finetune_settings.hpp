@@ -25,6 +25,7 @@ struct Settings {
   std::int64_t train_examples = 0, test_examples = 1000, eval_batch = 256, eval_every = 0;
   int threads = 0;
   bool max_length_given = false;
+  std::string algorithms{};  // of a GPU's matrix products, recorded by an earlier run
 
   /// Nothing was named: the run on generated reviews.
   bool is_demo() const { return model.empty() && data.empty(); }
@@ -59,12 +60,14 @@ void each_setting(S& s, Visit&& visit) {
 }
 
 /// Reads the command line; none: there is nothing to do (--help). Errors: E901, E902.
-inline std::optional<Settings> read_settings(int argc, char** argv) {
+/// @param add_options  called with the CLI::App and the settings, to add the options of one backend
+template <class AddOptions>
+std::optional<Settings> read_settings(int argc, char** argv, char const* program, AddOptions&& add_options) {
   Settings s;
   CLI::App app(
       "Fine-tunes a pretrained BERT on IMDB: is a review positive, and how many stars does it give?\n"
       "Without --model and --data it runs on a small built-in corpus of generated reviews, with its own defaults.",
-      "finetune_imdb");
+      program);
   each_setting(s, [&app](char const* name, auto& value, double least, double most, char const* help) {
     auto* option = app.add_option(name, value, help);
     if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) option->capture_default_str();
@@ -76,6 +79,7 @@ inline std::optional<Settings> read_settings(int argc, char** argv) {
       });
   });
   app.add_flag("--overwrite", s.overwrite, "replace an earlier run in --out");
+  add_options(app, s);
   if (!parse_command_line(app, argc, argv)) return {};
   if (s.model.empty() != s.data.empty())
     throw Error(902, s.model.empty() ? "--data is given without --model" : "--model is given without --data", {},
@@ -94,6 +98,10 @@ inline std::optional<Settings> read_settings(int argc, char** argv) {
     unless_given("--train-examples", s.train_examples, 24000);
   }
   return s;
+}
+
+inline std::optional<Settings> read_settings(int argc, char** argv) {
+  return read_settings(argc, argv, "finetune_imdb", [](CLI::App&, Settings&) {});
 }
 
 /// All settings, for results.json.

@@ -1,0 +1,144 @@
+// Fine-tuning on IMDB with two heads: is a review positive, and how many stars does it give? The model, the recipe and the
+// run; finetune_imdb.cpp runs it on the processor, finetune_imdb_cuda.cu on a GPU.
+#pragma once
+
+#include <hone/hone.hpp>
+
+#include <chrono>
+#include <optional>
+
+#include "demo.hpp"
+#include "device_record.hpp"
+#include "finetune_settings.hpp"
+#include "hone/data/imdb.hpp"
+
+namespace hone::examples {
+
+// What the model predicts. A head of your own is one more element of the list.
+using Predictions = Heads<Classify<"is_positive", 2>, Regress<"star_rating", Affine<5, 5>>>;
+// The model, and where it is computed: Cpu<fp32>, Cuda<mixed>, ...
+template <Backend B>
+using Model = BertClassifier<B, Predictions>;
+// How it is trained: one type for each part, and one loss for each head.
+using Training = Recipe<AdamW, LinearWarmup, GlobalNormClip, WeightedSum<CrossEntropy, L1>>;
+
+// Tests the model; shows how far it is. Ctrl-C ends it with error E630 when `stop` is given.
+template <Backend B>
+Evaluation<Predictions> test(Model<B>& model, data::Dataset const& reviews, Training const& recipe, Settings const& settings,
+                             Console& console, std::atomic<bool> const* stop) {
+  EvaluationOptions options;
+  options.batch_size = settings.eval_batch;
+  options.stop = stop;
+  auto const begin = std::chrono::steady_clock::now();
+  options.on_progress = [&](Index done, Index total) {
+    console.progress("testing", done, total,
+                     std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  };
+  return evaluate(model, reviews, recipe.losses, options);
+}
+
+// What to do, and with what: a backend's options name its threads or its device.
+template <Backend B>
+int finetune(Settings settings, typename B::Options const& backend) {
+  Console console;
+  RunFolder run = make_run_folder(settings);
+
+  // 1. A model with a tokenizer, and reviews with labels. Without --model and --data both are made from nothing.
+  typename Model<B>::ModelOptions const options{backend, settings.seed, settings.dropout};
+  data::ImdbOptions const subset{0, std::size_t(settings.train_examples), std::size_t(settings.test_examples),
+                                 settings.seed};
+  std::optional<Model<B>> made;
+  if (!settings.is_demo()) made = Model<B>::from_pretrained(settings.model, options);
+  data::Imdb reviews = settings.is_demo() ? demo_reviews(subset) : data::read_imdb(settings.data, subset);
+  if (settings.is_demo()) made = demo_model<Model<B>>(reviews.train, options);
+  Model<B>& model = *made;
+  use_recorded_algorithms(model.context(), settings, console);
+  run.require_space(sizeof(float) * std::uint64_t(model.parameters().values()));
+
+  // 2. Texts become tokens, [CLS] ... [SEP], without padding.
+  if (std::string const note = limit_length(settings, model.max_length()); !note.empty()) console.print(note);
+  for (data::Dataset* split : {&reviews.train, &reviews.test})
+    split->tokens = model.tokenizer().encode_batch(split->texts, settings.max_length, model.context().pool());
+
+  console.title("Model");
+  console.print(describe(model.config(), model.parameters().values(), model.context().threads()));
+  console.print(settings.is_demo() ? "all parameters are new: nothing is pretrained here" : model.ledger().summary());
+  for (auto const& note : model.tokenizer().notes()) console.print(printable_text(note));
+  console.title("Reviews");
+  console.print("train: " + data_summary(reviews.train) + "\n       " +
+                length_summary(reviews.train.tokens, settings.max_length));
+  console.print("test:  " + data_summary(reviews.test) + "\n       " +
+                length_summary(reviews.test.tokens, settings.max_length));
+  if (!reviews.problems.empty()) console.print("problems in the data:\n" + problems_text(reviews.problems));
+  console.title("Settings");
+  console.print(describe(settings, console.terminal().width));
+
+  // 3. The recipe, and the trainer that follows it.
+  Training recipe;
+  recipe.optimizer.weight_decay = settings.weight_decay;
+  recipe.schedule.warmup = settings.warmup;
+  recipe.clip.max_norm = settings.clip_norm;
+  recipe.losses.weights = {1, settings.star_loss_weight};
+  Trainer trainer(model,
+                  TrainerOptions{settings.lr, settings.batch_size, settings.step_every, settings.epochs, settings.num_steps,
+                                 settings.seed},
+                  recipe);
+
+  // 4. Training. Ctrl-C ends it after the step at work; what was learnt until then is saved and tested.
+  console.title("Training (measures are means of the last 20 steps)");
+  InterruptFlag interrupt(
+      "\nEnding early: this step is finished, then the model saved and tested. Ctrl-C again ends at once.\n");
+  std::optional<JsonLinesFile> evaluations;
+  FitReport const fitted = trainer.fit(
+      reviews.train,
+      [&](StepReport const& step) {
+        run.metrics().add(step);
+        console.step(step);
+        bool const is_due = settings.eval_every > 0 && step.step % settings.eval_every == 0 && step.step < step.total_steps;
+        if (!is_due || interrupt.set()) return;
+        try {
+          auto const tested = test(model, reviews.test, recipe, settings, console, interrupt.flag());
+          if (!evaluations) evaluations.emplace(run / "evaluations.jsonl");
+          evaluations->add(evaluation_line(step.step, tested));
+          console.print(formatted("after step %lld: accuracy %.2f %%, star error %.3f", static_cast<long long>(step.step),
+                                  100 * tested.accuracy(), tested.mean_absolute_error()));
+        } catch (Error const& error) {
+          if (error.number() != 630) throw;  // 630: Ctrl-C; the test is given up, and training ends
+        }
+      },
+      interrupt.flag());
+  console.end_line();
+  console.print(training_text(fitted));
+
+  // 5. What came of it. The model is saved first: a Ctrl-C while it is tested loses nothing that took long.
+  model.save(run.path());
+  nlohmann::ordered_json results = to_json(fitted);
+  results["seed"] = settings.seed;
+  results["settings"] = to_json(settings);
+  results["ledger"] = to_json(model.ledger());
+  results["host"] = host_info();
+  results["host"]["threads"] = model.context().threads();
+  results["precision"] = B::Precision::name;
+  describe_device(model.context(), run, results);
+  write_json_file(run / "results.json", results);
+  console.print("the model is saved in " + printable_text(run.path().string()));
+
+  console.title("Test");
+  bool const ended_early = interrupt.set();  // then the next Ctrl-C ends everything, else the first one ends the test
+  auto const tested = test(model, reviews.test, recipe, settings, console, ended_early ? nullptr : interrupt.flag());
+  console.end_line();
+  console.print(measures_text(tested));
+  if (settings.is_demo()) compare_with_bag_of_words(reviews, tested.accuracy(), console, results);
+  auto const mistakes = worst_mistakes(tested.outputs, reviews.test, 5);
+  console.title("The worst mistakes (texts as the model reads them)");
+  console.print(mistakes_text(mistakes, tested.outputs, reviews.test, model.tokenizer(), console.terminal().width));
+
+  add_fields(results, to_json(tested));
+  results["worst_mistakes"] = mistakes_json(mistakes, tested.outputs, reviews.test);
+  write_predictions(run / "predictions.jsonl", tested.outputs, reviews.test);
+  write_json_file(run / "results.json", results);
+  console.print(last_words(settings, run.path()));
+  return 0;
+}
+
+}  // namespace hone::examples

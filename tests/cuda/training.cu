@@ -1,0 +1,169 @@
+// Whole training steps on a device: against the host, against themselves, and as a graph.
+#include "cuda/device.hpp"
+
+#include "support/small_bert.hpp"
+
+namespace {
+
+using namespace hone;
+
+/// A model that is trained step by step, with dropout and clipping.
+template <class B>
+struct Training {
+  BertClassifier<B> model;
+  AdamW optimizer{};
+  typename AdamW::template State<B> state;
+  ClipState<B> clip;
+  test::LabelledBatch const examples = test::random_batch({30, 3, 40, 1, 7, 7, 19, 2, 25}, 20);
+
+  explicit Training(typename B::Options options = {})
+      : model(BertClassifier<B>::from_config(test::small_config(), {}, {.backend = options, .seed = 4, .dropout = {}})),
+        state(optimizer.init<B>(model.context(), model.parameters())),
+        clip(model.context(), model.parameters()) {}
+
+  /// Everything of a step but the losses' way back to the host.
+  void run(std::uint64_t step) {
+    model.begin_step(9);
+    for (Index const first : {0, 5}) {
+      auto const some = test::part(examples, first, first == 0 ? 5 : 4);
+      model.accumulate(some.batch, some.labels, test::SentimentLosses{{1, 0.02}}, {true, 6, step});
+    }
+    model.end_step();
+    GlobalNormClip{1.0}.apply<B>(model.context(), model.parameters(), clip);
+    optimizer.step<B>(model.context(), model.parameters(), state, clip.scale(), 1e-3);
+  }
+  /// Every head's losses, one after the other.
+  std::vector<double> losses() {
+    std::vector<double> all;
+    for (auto const& of_head : model.step_results().losses) all.insert(all.end(), of_head.begin(), of_head.end());
+    return all;
+  }
+};
+
+/// The largest difference, as a part of the largest value.
+double difference(std::vector<double> const& a, std::vector<double> const& b) {
+  REQUIRE(a.size() == b.size());
+  double most = 0, scale = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    REQUIRE(std::isfinite(a[i]));
+    most = std::max(most, std::abs(a[i] - b[i]));
+    scale = std::max(scale, std::abs(b[i]));
+  }
+  return most / scale;
+}
+
+TEST_CASE("without a device the error says so, and what to do") {
+  std::string const why = test::no_device();
+  if (why.empty()) HONE_SKIP("there is a device");
+  INFO(why);
+  bool const numbered = why.find("[hone-E720]") == 0 || why.find("[hone-E721]") == 0 || why.find("[hone-E725]") == 0;
+  CHECK(numbered);
+  CHECK(why.find("Next: ") != std::string::npos);
+  CHECK(cuda_info_text().find("no device can be used") != std::string::npos);
+}
+
+TEST_CASE("the first steps in float, with dropout, have the host's losses to rounding") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  Training<Cuda<fp32>> device(CudaOptions{.threads = 1});
+  Training<Cpu<fp32>> host(HostOptions{1});
+  for (std::uint64_t step = 0; step < 3; ++step) {
+    INFO("step " << step);
+    device.run(step);
+    host.run(step);
+    // Sums of about 40 terms through ten layers; AdamW makes steps of 1e-3 of gradients that are mere rounding.
+    CHECK(difference(device.losses(), host.losses()) < (step == 0 ? 2e-5 : 2e-3));
+    CHECK(std::abs(device.clip.fetch_norm() / host.clip.fetch_norm() - 1) < (step == 0 ? 2e-5 : 2e-2));
+  }
+}
+
+TEST_CASE("a step in mixed precision is near that in double") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  Training<Cuda<mixed>> device(CudaOptions{.threads = 1});
+  Training<Reference<fp64>> host(HostOptions{1});
+  device.run(0);
+  host.run(0);
+  CHECK(difference(device.losses(), host.losses()) < 0.05);
+  CHECK(std::abs(device.clip.fetch_norm() / host.clip.fetch_norm() - 1) < 0.1);
+}
+
+template <class P>
+void check_repeats() {
+  INFO(P::name);
+  std::string algorithms;
+  std::string const one = [&] {
+    Training<Cuda<P>> training(CudaOptions{.threads = 1});
+    for (std::uint64_t step = 0; step < 5; ++step) training.run(step);
+    algorithms = training.model.context().algorithms();
+    return test::weights_hash(training.model);
+  }();
+  Training<Cuda<P>> training(CudaOptions{.threads = 1});
+  REQUIRE(training.model.context().use_algorithms(algorithms) > 0);
+  for (std::uint64_t step = 0; step < 5; ++step) training.run(step);
+  CHECK(test::weights_hash(training.model) == one);
+  CHECK(training.model.context().algorithms() == algorithms);  // nothing was chosen anew
+  training.run(5);
+  CHECK(test::weights_hash(training.model) != one);
+}
+
+TEST_CASE("the same seed and algorithms give the same bits") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  check_repeats<fp32>();
+  check_repeats<mixed>();
+}
+
+TEST_CASE("a step like the one before takes no memory and waits for nothing: it can be captured as a graph") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  Training<Cuda<mixed>> training(CudaOptions{.threads = 1});
+  training.run(0);
+  training.run(1);
+  auto& context = training.model.context();
+  context.synchronize();
+  std::size_t const bytes = context.bytes(), peak = context.peak_bytes();
+  cudaGraph_t graph = nullptr;
+  REQUIRE(cudaStreamBeginCapture(context.stream(), cudaStreamCaptureModeGlobal) == cudaSuccess);
+  training.run(2);
+  REQUIRE(cudaStreamEndCapture(context.stream(), &graph) == cudaSuccess);
+  std::size_t nodes = 0;
+  CHECK(cudaGraphGetNodes(graph, nullptr, &nodes) == cudaSuccess);
+  CHECK(nodes > 50);
+  CHECK(cudaGraphDestroy(graph) == cudaSuccess);
+  CHECK(context.bytes() == bytes);
+  CHECK(context.peak_bytes() == peak);
+}
+
+TEST_CASE("uploads may come from temporaries, in any number") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  CudaContext context(CudaOptions{.threads = 1});
+  Index const count = 3'000'017;  // several blocks of staging memory, and a tail
+  Buffer<Cuda<fp32>, std::int32_t> buffer(context, count);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::int32_t> values(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::int32_t>(i) * (round + 1);
+    buffer.upload(values);
+    std::fill(values.begin(), values.end(), -1);
+    for (int small = 0; small < 100; ++small) {
+      std::int32_t const one = small;
+      context.upload(buffer.data() + small, &one, sizeof one);
+    }
+    auto const back = buffer.download();
+    for (std::size_t i = 0; i < back.size(); ++i)
+      if (back[i] != (i < 100 ? std::int32_t(i) : std::int32_t(i) * (round + 1))) FAIL("value " << i << " of round " << round);
+  }
+}
+
+TEST_CASE("too much memory is refused with what was asked for and what is there; the context goes on") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  CudaContext context(CudaOptions{.threads = 1});
+  try {
+    static_cast<void>(context.allocate(std::size_t(1) << 50));
+    FAIL("a pebibyte was given");
+  } catch (Error const& error) {
+    CHECK(error.number() == 723);
+    CHECK(std::string(error.what()).find("1125899906842624 bytes") != std::string::npos);
+  }
+  Buffer<Cuda<fp32>, float> buffer(context, 10);
+  buffer.fill_zero();
+  CHECK(buffer.download() == std::vector<float>(10, 0.0f));
+}
+
+}  // namespace
