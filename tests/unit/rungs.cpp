@@ -35,6 +35,7 @@ std::map<std::string, std::string> rungs() {
           {"AdamWStep", rung(std::type_identity<AdamWStep<P>>{})},
           {"SumOfSquares", rung(std::type_identity<SumOfSquares<P>>{})},
           {"ClipScale", rung(std::type_identity<ClipScale<P>>{})},
+          {"GuardScale", rung(std::type_identity<GuardScale<P>>{})},
           {"GatherRows", rung(std::type_identity<GatherRows<P>>{})},
           {"ScatterAddRows", rung(std::type_identity<ScatterAddRows<P>>{})},
           {"MapForward", rung(std::type_identity<MapForward<P, Identity>>{})},
@@ -68,8 +69,8 @@ void check(Expected const& expected) {
 template <class P>
 void check_all() {
   // What is small, or limited by memory in any case, has no kernel of its own.
-  Expected const cpu = Expected{"cpu"}.with("generic", {"ClipScale", "GatherRows", "ScatterAddRows", "MapForward",
-                                                        "MapBackward", "LossForwardBackward"});
+  Expected const cpu = Expected{"cpu"}.with("generic", {"ClipScale", "GuardScale", "GatherRows", "ScatterAddRows",
+                                                        "MapForward", "MapBackward", "LossForwardBackward"});
   check<Cpu<P>>(cpu);
   check<EigenCpu<P>>(cpu.with("eigen", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters"}));
   check<Reference<P>>({"generic"});
@@ -84,7 +85,7 @@ TEST_CASE("every operation runs on the rung that is meant for it") {
 TEMPLATE_TEST_CASE("every operation runs on the rung that is meant for it, kernels of the device", "", fp32, fp64, mixed) {
   // Products are cuBLASLt's.
   check<testing::CudaEmulator<TestType>>(
-      Expected{"cuda"}.with("generic", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters"}));
+      Expected{"cuda"}.with("generic", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters", "GuardScale"}));
 }
 
 #if defined(HONE_TEST_THRUST)
@@ -92,7 +93,7 @@ TEMPLATE_TEST_CASE("every operation runs on the rung that is meant for it, Thrus
   // No fit: products and attention; one number; a functor a row, as generic/ has it.
   check<ThrustHost<TestType>>(Expected{"thrust"}.with(
       "generic", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters", "AttentionForward",
-                  "AttentionBackward", "ClipScale", "LossForwardBackward"}));
+                  "AttentionBackward", "ClipScale", "GuardScale", "LossForwardBackward"}));
 }
 #endif
 

@@ -202,6 +202,19 @@ TEST_CASE("a weight that is not a number is named") {
   }
 }
 
+TEST_CASE("a loss that overflows where no gradient does changes nothing either") {
+  auto const data = some_data(8);
+  auto model = test::small_bert<Cpu<fp32>>();
+  spoil(model, "star_rating.bias", 3e38f);  // 5 * 3e38 + 5 is infinite; the gradient of |x| is 1
+  std::string const before = test::weights_hash(model);
+  Trainer<Model, SentimentRecipe> trainer(model, options, recipe());
+  std::string text;
+  CHECK(test::error_number([&] { trainer.fit(data, [](StepReport const&) {}); }, &text) == 620);
+  CHECK(text.find("head star_rating") != std::string::npos);
+  CHECK(text.find("the loss itself overflowed") != std::string::npos);
+  CHECK(test::weights_hash(model) == before);
+}
+
 TEST_CASE("a gradient that overflows where no loss does") {
   // Huge logits that are right: the loss is zero; a huge star is finite as a loss, and its gradient times a weight is not.
   auto const data = some_data(8);

@@ -42,6 +42,15 @@ struct ClipScaleOnce {
   }
 };
 
+template <class P>
+struct GuardScaleOnce {
+  GuardScale<P> op;
+  HONE_HOST_DEVICE void operator()(Index) const {
+    for (Index i = 0; i < op.losses.size; ++i)
+      if (!(op.losses[i] - op.losses[i] == 0)) op.scale[0] = double(op.losses[i] - op.losses[i]);  // NaN
+  }
+};
+
 }  // namespace detail
 
 template <class P>
@@ -51,6 +60,14 @@ struct GenericKernel<SumOfSquares<P>> {
     Index const chunks = (op.x.size + norm_chunk - 1) / norm_chunk;
     context.for_each(chunks, detail::SquaresOfChunk<P>{op});
     context.for_each(1, detail::SumOfPartials{op.partials.slice(0, chunks), op.result});
+  }
+};
+
+template <class P>
+struct GenericKernel<GuardScale<P>> {
+  template <class Context>
+  static void run(Context& context, GuardScale<P> const& op) {
+    context.for_each(1, detail::GuardScaleOnce<P>{op});
   }
 };
 

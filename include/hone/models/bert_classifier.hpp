@@ -171,6 +171,9 @@ class BertClassifier {
   /// Ends the gradients of the step; call before clipping and the optimizer.
   void end_step() { parameters_->end_step(); }
 
+  /// The losses of the step so far, of all heads, where the backend's memory is.
+  VectorView<S const> step_losses() const { return results_.losses.view().slice(0, Index(HeadList::count) * step_examples_); }
+
   /// What the step gave: outputs and losses of its examples, in order, on the host.
   struct StepResults {
     Outputs<HeadList> outputs;
@@ -179,7 +182,7 @@ class BertClassifier {
   StepResults step_results() {
     StepResults results{fetch_outputs(step_examples_), {}};
     for (std::size_t i = 0; i < HeadList::count; ++i)
-      results.losses[i] = download<S>(results_.losses[i].data(), step_examples_, 1).values;
+      results.losses[i] = download<S>(losses_of(i, 0, step_examples_).data, step_examples_, 1).values;
     return results;
   }
 
@@ -212,7 +215,8 @@ class BertClassifier {
     typename LabelViews<std::make_index_sequence<HeadList::count>>::Type labels;
   };
   struct Results {
-    std::array<Buffer<B, S>, HeadList::count> outputs, losses;
+    std::array<Buffer<B, S>, HeadList::count> outputs;
+    Buffer<B, S> losses;  ///< head after head, each with the examples of the step
     Index examples = 0;
   };
 
@@ -250,12 +254,12 @@ class BertClassifier {
     if (results_.examples >= examples) return;
     for_each_index<HeadList::count>([&](auto i) {
       results_.outputs[i] = Buffer<B, S>(*context_, examples * HeadAt<i>::width);
-      results_.losses[i] = Buffer<B, S>(*context_, examples);
     });
+    results_.losses = Buffer<B, S>(*context_, Index(HeadList::count) * examples);
     results_.examples = examples;
   }
   VectorView<S> losses_of(std::size_t head, Index first, Index count) const {
-    return results_.losses[head].view().slice(first, count);
+    return results_.losses.view().slice(Index(head) * step_examples_ + first, count);
   }
 
   /// Checks the batch and plans its memory.

@@ -28,4 +28,12 @@ struct ClipScale {
   VectorView<double> norm, scale;
 };
 
+/// scale[0] = NaN where a loss is not finite: AdamWStep then leaves everything untouched, though nobody has waited for the
+/// losses to come to the host. Shapes: losses (n), scale (1).
+template <class P>
+struct GuardScale {
+  VectorView<StatisticOf<P> const> losses;
+  VectorView<double> scale;
+};
+
 }  // namespace hone

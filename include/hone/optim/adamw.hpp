@@ -10,7 +10,8 @@
 
 namespace hone {
 
-/// An optimizer: settings outside, state inside. `step` reads the gradients' factor where the memory is.
+/// An optimizer: settings outside, state inside. `step` reads the gradients' factor where the memory is; where that is not
+/// finite, it must leave parameters and state as they are.
 template <class O, class B>
 concept Optimizer = Backend<B> &&
     requires(O const& optimizer, typename B::Context& context, ParameterStore<B>& store,

@@ -14,6 +14,7 @@
 #include "hone/data/dataset.hpp"
 #include "hone/data/sampler.hpp"
 #include "hone/models/bert_classifier.hpp"
+#include "hone/ops/gradient_norm.hpp"
 #include "hone/train/batch.hpp"
 #include "hone/train/recipe.hpp"
 #include "hone/train/step_report.hpp"
@@ -117,14 +118,16 @@ class Trainer {
     }
     model_.end_step();
     recipe_.clip.template apply<B>(model_.context(), model_.parameters(), clip_);
+    report.learning_rate = options_.learning_rate * recipe_.schedule.factor(step_, total);
+    // The whole step is on its way before anything is waited for; where it was not finite the scale is NaN, and the
+    // optimizer changes nothing.
+    run<B>(model_.context(), GuardScale<typename B::Precision>{model_.step_losses(), clip_.scale()});
+    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
+                                       report.learning_rate);
     auto const results = model_.step_results();
     report.grad_norm = clip_.fetch_norm();
     summarise(results, labels, rows, report);
     check_finite(report);
-    report.learning_rate = options_.learning_rate * recipe_.schedule.factor(step_, total);
-    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
-                                       report.learning_rate);
-    model_.context().synchronize();
     report.step = ++step_;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return report;
