@@ -172,7 +172,9 @@ class BertClassifier {
   void end_step() { parameters_->end_step(); }
 
   /// The losses of the step so far, of all heads, where the backend's memory is.
-  VectorView<S const> step_losses() const { return results_.losses.view().slice(0, Index(HeadList::count) * step_examples_); }
+  VectorView<S const> step_losses() const {
+    return results_.losses.view().slice(0, Index(HeadList::count) * step_examples_);
+  }
 
   /// What the step gave: outputs and losses of its examples, in order, on the host.
   struct StepResults {

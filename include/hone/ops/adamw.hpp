@@ -10,8 +10,8 @@ namespace hone {
 ///   w -= learning_rate / correction1 * m / (sqrt(v) / sqrt(correction2) + epsilon),  correction = 1 - beta^t
 ///   working = w, rounded, where there is a working copy
 ///
-/// Shapes: weight, gradient, first (m), second (v) (n); working (n) or empty; gradient_scale (1), read where the memory is. A scale that is not
-/// finite (a gradient was not) leaves everything untouched.
+/// Shapes: weight, gradient, first (m), second (v) (n); working (n) or empty; gradient_scale (1), read where the memory is.
+/// A scale that is not finite (a gradient was not) leaves everything untouched.
 /// Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, as in torch.optim.AdamW.
 template <class P>
 struct AdamWStep {
