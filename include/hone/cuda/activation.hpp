@@ -19,10 +19,11 @@ struct ActivationForwardKernel {
     using A = ActivationOf<P>;
     Index const n = grid.row(thread), column = grid.column(thread, n);
     if (column >= grid.width) return;
-    Octet<A> values = load_pack<wide, octet>(op.u.row(n), column, grid.width);
+    Octet<A> const u = load_pack<wide, octet>(op.u.row(n), column, grid.width);
+    StatisticOf<P> h[octet];
     HONE_DEVICE_UNROLL
-    for (int i = 0; i < octet; ++i) values.set(i, A(activation_value(kind, StatisticOf<P>(values.get(i)))));
-    store_pack<wide>(op.h.row(n), column, grid.width, values);
+    for (int i = 0; i < octet; ++i) h[i] = activation_value(kind, StatisticOf<P>(u.get(i)));
+    store_pack<wide>(op.h.row(n), column, grid.width, to_pack<A>(h));
   }
 };
 
@@ -40,10 +41,11 @@ struct ActivationBackwardKernel {
     Index const n = grid.row(thread), column = grid.column(thread, n);
     if (column >= grid.width) return;
     Octet<A> const u = load_pack<wide, octet>(op.u.row(n), column, grid.width);
-    Octet<A> values = load_pack<wide, octet>(op.dh.row(n), column, grid.width);
+    Octet<A> const dh = load_pack<wide, octet>(op.dh.row(n), column, grid.width);
+    S du[octet];
     HONE_DEVICE_UNROLL
-    for (int i = 0; i < octet; ++i) values.set(i, A(S(values.get(i)) * activation_derivative(kind, S(u.get(i)))));
-    store_pack<wide>(op.du.row(n), column, grid.width, values);
+    for (int i = 0; i < octet; ++i) du[i] = S(dh.get(i)) * activation_derivative(kind, S(u.get(i)));
+    store_pack<wide>(op.du.row(n), column, grid.width, to_pack<A>(du));
   }
 };
 

@@ -37,25 +37,23 @@ struct AdamWKernel {
     using std::sqrt;
     using A = ActivationOf<P>;
     Index const size = op.weight.size;
-    Pack<M, count> weight = load_pack<whole, count>(static_cast<M const*>(op.weight.data), i, size);
+    Pack<M, count> const weight = load_pack<whole, count>(static_cast<M const*>(op.weight.data), i, size);
     Pack<M, count> const gradient = load_pack<whole, count>(op.gradient.data, i, size);
     Pack<M, count> first = load_pack<whole, count>(static_cast<M const*>(op.first.data), i, size);
     Pack<M, count> second = load_pack<whole, count>(static_cast<M const*>(op.second.data), i, size);
-    Pack<A, count> working = Pack<A, count>::zero();
+    M updated[count];
     HONE_DEVICE_UNROLL
     for (int k = 0; k < count; ++k) {
       M const g = gradient.get(k) * scale;
       M const m = keep1 * first.get(k) + new1 * g, v = keep2 * second.get(k) + new2 * g * g;
-      M const w = weight.get(k) * decay - rate * m / (sqrt(v) / root_correction + epsilon);
       first.set(k, m);
       second.set(k, v);
-      weight.set(k, w);
-      working.set(k, A(w));
+      updated[k] = weight.get(k) * decay - rate * m / (sqrt(v) / root_correction + epsilon);
     }
-    store_pack<whole>(op.weight.data, i, size, weight);
+    store_pack<whole>(op.weight.data, i, size, to_pack<M>(updated));
     store_pack<whole>(op.first.data, i, size, first);
     store_pack<whole>(op.second.data, i, size, second);
-    if (op.working) store_pack<whole>(op.working.data, i, size, working);
+    if (op.working) store_pack<whole>(op.working.data, i, size, to_pack<A>(updated));
   }
 };
 

@@ -29,7 +29,7 @@ struct DropoutApplyKernel {
         HONE_DEVICE_UNROLL
         for (int i = 0; i < octet; ++i) values[i] = S(x.get(i));
         drop(dropout_words(op.dropout, op.rows, n, column), op.dropout.threshold, scale, values);
-        x = to_octet<A>(values);
+        x = to_pack<A>(values);
       }
       Tile::store(op.y.row(n), column, width, x);
     }

@@ -35,12 +35,12 @@ struct EmbeddingForwardKernel {
       Octet<A> const a = Tile::load(word, column, width), b = Tile::load(segment, column, width),
                      c = Tile::load(position, column, width);
       Octet<A>& mine = z[Tile::at(k)];
-      mine = Octet<A>::zero();
+      S values[octet];
       HONE_DEVICE_UNROLL
-      for (int i = 0; i < octet; ++i) {
-        mine.set(i, A(S(a.get(i)) + S(b.get(i)) + S(c.get(i))));
-        sum += S(mine.get(i));  // zero past the width
-      }
+      for (int i = 0; i < octet; ++i) values[i] = S(a.get(i)) + S(b.get(i)) + S(c.get(i));
+      mine = to_pack<A>(values);
+      HONE_DEVICE_UNROLL
+      for (int i = 0; i < octet; ++i) sum += S(mine.get(i));  // zero past the width
       if constexpr (!Tile::holds) Tile::store(op.z.row(n), column, width, mine);
     }
     A const* const row = op.z.row(n);
@@ -57,7 +57,7 @@ struct EmbeddingForwardKernel {
       S y[octet];
       normalize<Tile>(z[Tile::at(k)], moments, op.gamma.data, op.beta.data, column, width, y);
       if (op.dropout.active()) drop(dropout_words(op.dropout, op.rows, n, column), op.dropout.threshold, scale, y);
-      Tile::store(op.y.row(n), column, width, to_octet<A>(y));
+      Tile::store(op.y.row(n), column, width, to_pack<A>(y));
     }
     if (thread.lane() == 0) {
       op.mean[n] = moments.mean;

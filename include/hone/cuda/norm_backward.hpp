@@ -126,14 +126,14 @@ struct NormBackwardKernel {
         S const xhat = (S(z[at].get(i)) - mean) * rstd, g = S(gamma[at].get(i)) * (S(dy[at].get(i)) * dy_scale);
         values[i] = rstd * (g - mean_g - xhat * mean_g_xhat);
       }
-      Octet<A> const dz = to_octet<A>(values);
+      Octet<A> const dz = to_pack<A>(values);
       Tile::store(op.dz.row(n), column, width, dz);
       if (dropout_of == DropoutOf::input || !op.dx) continue;
       if (op.dropout.active()) {
         HONE_DEVICE_UNROLL
         for (int i = 0; i < octet; ++i) values[i] = S(dz.get(i));  // as rounded: dx is the mask of dz
         drop(dropout_words(op.dropout, op.rows, n, column), op.dropout.threshold, scale, values);
-        Tile::store(op.dx.row(n), column, width, to_octet<A>(values));
+        Tile::store(op.dx.row(n), column, width, to_pack<A>(values));
       } else if (op.dx.data != op.dz.data) {
         Tile::store(op.dx.row(n), column, width, dz);
       }
@@ -169,8 +169,8 @@ struct NormBackwardKernel {
     for (int k = 0; k < Tile::room; ++k) {
       Index const column = Tile::column(thread, k);
       if (column >= width) continue;
-      Tile::store(to, column, width, to_octet<M>(dgamma[k]));
-      Tile::store(to + width, column, width, to_octet<M>(dbeta[k]));
+      Tile::store(to, column, width, to_pack<M>(dgamma[k]));
+      Tile::store(to + width, column, width, to_pack<M>(dbeta[k]));
     }
   }
 };

@@ -5,6 +5,7 @@
 
 #include "hone/core/bfloat16.hpp"
 #include "hone/core/philox.hpp"
+#include "hone/cuda/mma.hpp"
 #include "hone/cuda/thread.hpp"
 
 namespace hone::detail {
@@ -53,6 +54,20 @@ struct Pack {
     return pack;
   }
 };
+
+/// Values rounded to A; pairs of bfloat16 by one instruction where there is one.
+template <class A, class S, int count>
+HONE_HOST_DEVICE inline Pack<A, count> to_pack(S const (&values)[count]) {
+  Pack<A, count> pack;
+  if constexpr (sizeof(A) == 2) {
+    HONE_DEVICE_UNROLL
+    for (int i = 0; i < pack.words; ++i) pack.word[i] = pack_bf16(values[2 * i], values[2 * i + 1]);
+  } else {
+    HONE_DEVICE_UNROLL
+    for (int i = 0; i < count; ++i) pack.set(i, A(values[i]));
+  }
+  return pack;
+}
 
 struct alignas(8) Words2 {
   std::uint32_t word[2];

@@ -41,7 +41,7 @@ struct ResidualNormForwardKernel {
       if (op.dropout.active()) drop(dropout_words(op.dropout, op.rows, n, column), op.dropout.threshold, scale, values);
       HONE_DEVICE_UNROLL
       for (int i = 0; i < octet; ++i) values[i] += S(residual[Tile::at(k)].get(i));
-      mine = to_octet<A>(values);
+      mine = to_pack<A>(values);
       Tile::store(op.z.row(n), column, width, mine);
       HONE_DEVICE_UNROLL
       for (int i = 0; i < octet; ++i) sum += S(mine.get(i));  // zero past the width
@@ -55,7 +55,7 @@ struct ResidualNormForwardKernel {
       if constexpr (!Tile::holds) z[0] = Tile::load(row, column, width);
       S y[octet];
       normalize<Tile>(z[Tile::at(k)], moments, op.gamma.data, op.beta.data, column, width, y);
-      Tile::store(op.y.row(n), column, width, to_octet<A>(y));
+      Tile::store(op.y.row(n), column, width, to_pack<A>(y));
     }
     if (thread.lane() == 0) {
       op.mean[n] = moments.mean;

@@ -108,14 +108,6 @@ HONE_HOST_DEVICE inline void normalize(Octet<A> const& z, RowMoments<S> const& m
     y[i] = S(factor.get(i)) * ((S(z.get(i)) - moments.mean) * moments.rstd) + S(offset.get(i));
 }
 
-template <class A, class S>
-HONE_HOST_DEVICE inline Octet<A> to_octet(S const (&values)[octet]) {
-  Octet<A> result = Octet<A>::zero();
-  HONE_DEVICE_UNROLL
-  for (int i = 0; i < octet; ++i) result.set(i, A(values[i]));
-  return result;
-}
-
 /// values = mask * values * scale
 template <class S>
 HONE_HOST_DEVICE inline void drop(PhiloxWords const& random, std::uint32_t threshold, S scale, S (&values)[octet]) {

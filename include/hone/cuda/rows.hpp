@@ -42,10 +42,11 @@ struct ScatterAddRowsKernel {
       Index const column = Tile::column(thread, k);
       if (column >= width) continue;
       Octet<A> const more = Tile::load(op.dy.row(i), column, width);
-      Octet<A> sum = Tile::load(static_cast<A const*>(dx), column, width);
+      Octet<A> const there = Tile::load(static_cast<A const*>(dx), column, width);
+      S sum[octet];
       HONE_DEVICE_UNROLL
-      for (int c = 0; c < octet; ++c) sum.set(c, A(S(sum.get(c)) + S(more.get(c))));
-      Tile::store(dx, column, width, sum);
+      for (int c = 0; c < octet; ++c) sum[c] = S(there.get(c)) + S(more.get(c));
+      Tile::store(dx, column, width, to_pack<A>(sum));
     }
   }
 };

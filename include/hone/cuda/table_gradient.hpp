@@ -135,7 +135,7 @@ struct PieceSumsKernel {
       HONE_DEVICE_UNROLL
       for (int c = 0; c < octet; ++c) total[c] += there.get(c);
     }
-    store_pack<wide>(to, column, width, to_octet<M>(total));
+    store_pack<wide>(to, column, width, to_pack<M>(total));
   }
 };
 
