@@ -1,6 +1,7 @@
 #include "hone/layers/dropout.hpp"
 
 #include "hone/cpu/backend.hpp"
+#include "support/backends.hpp"
 #include "support/check_layer.hpp"
 
 namespace {
@@ -21,5 +22,8 @@ void check() {
 
 TEST_CASE("dropout, on the reference") { check<Reference<fp64>>(); }
 TEST_CASE("dropout, on the processor") { check<Cpu<fp64>>(); }
+TEMPLATE_TEST_CASE("dropout, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check<TestType>();
+}
 
 }  // namespace

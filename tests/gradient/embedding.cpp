@@ -1,6 +1,7 @@
 #include "hone/layers/embedding.hpp"
 
 #include "hone/cpu/backend.hpp"
+#include "support/backends.hpp"
 #include "support/check_layer.hpp"
 
 namespace {
@@ -19,7 +20,7 @@ void check(Index width, double dropout) {
 template <class B>
 std::vector<double> word_gradient(Index padding) {
   Index const width = 4;
-  HostContext context({1});
+  typename B::Context context({1});
   ParameterStore<B> store(context);
   Embedding<B> const layer(store, "embeddings", {7, 5, 2, width, 1e-12, 0, 0.5, padding});
   store.allocate();
@@ -62,6 +63,11 @@ TEST_CASE("embeddings, on the processor") {
 TEST_CASE("the padding token's embedding gets no gradient, the others the same") {
   check_padding<Reference<fp64>>();
   check_padding<Cpu<fp64>>();
+}
+TEMPLATE_TEST_CASE("embeddings, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check<TestType>(5, 0);
+  check<TestType>(12, 0.3);
+  check_padding<TestType>();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "hone/layers/feed_forward.hpp"
 
 #include "hone/cpu/backend.hpp"
+#include "support/backends.hpp"
 #include "support/check_layer.hpp"
 
 namespace {
@@ -27,5 +28,8 @@ void check_all() {
 
 TEST_CASE("feed-forward with every activation, on the reference") { check_all<Reference<fp64>>(); }
 TEST_CASE("feed-forward with every activation, on the processor") { check_all<Cpu<fp64>>(); }
+TEMPLATE_TEST_CASE("feed-forward with every activation, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check_all<TestType>();
+}
 
 }  // namespace

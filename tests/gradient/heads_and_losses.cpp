@@ -3,6 +3,7 @@
 #include "hone/loss/cross_entropy.hpp"
 #include "hone/loss/l1.hpp"
 #include "hone/testing/check_loss.hpp"
+#include "support/backends.hpp"
 #include "support/check_layer.hpp"
 
 namespace {
@@ -66,6 +67,10 @@ void check_all() {
 
 TEST_CASE("heads and losses, on the reference") { check_all<Reference<fp64>>(); }
 TEST_CASE("heads and losses, on the processor") { check_all<Cpu<fp64>>(); }
+
+TEMPLATE_TEST_CASE("heads and losses, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check_all<TestType>();
+}
 
 TEST_CASE("cross entropy of extreme logits is finite and exact") {
   double const apart[2] = {1000, -1000};

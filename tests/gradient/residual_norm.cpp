@@ -1,6 +1,7 @@
 #include "hone/layers/residual_norm.hpp"
 
 #include "hone/cpu/backend.hpp"
+#include "support/backends.hpp"
 #include "support/check_layer.hpp"
 
 namespace {
@@ -16,8 +17,8 @@ void check_layer_norm(Index width, double epsilon) {
 template <class B>
 void check_with_residual(Index width, double dropout, bool alias) {
   INFO("width " << width << ", dropout " << dropout << ", dz in dy " << alias);
-  testing::CheckOptions const options{.seed = 3};
-  HostContext context({1});
+  testing::CheckOptions const options = test::affordable<B>({.seed = 3});
+  typename B::Context context({1});
   ParameterStore<B> store(context);
   ResidualNorm<B> const layer(store, "norm", width, 1e-12);
   store.allocate();
@@ -54,5 +55,8 @@ void check() {
 
 TEST_CASE("layer norm, alone and with residual and dropout, on the reference") { check<Reference<fp64>>(); }
 TEST_CASE("layer norm, alone and with residual and dropout, on the processor") { check<Cpu<fp64>>(); }
+TEMPLATE_TEST_CASE("layer norm, alone and with residual and dropout, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check<TestType>();
+}
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "hone/layers/self_attention.hpp"
 
 #include "hone/cpu/backend.hpp"
+#include "support/backends.hpp"
 #include "support/check_layer.hpp"
 
 namespace {
@@ -23,8 +24,8 @@ void check(Index width, Index heads, double dropout, testing::CheckOptions const
 template <class B>
 void check_first_rows(Index width, Index heads, double dropout) {
   INFO("first rows, width " << width << ", heads " << heads << ", dropout " << dropout);
-  testing::CheckOptions const options{.seed = 5};
-  HostContext context({1});
+  testing::CheckOptions const options = test::affordable<B>({.seed = 5});
+  typename B::Context context({1});
   ParameterStore<B> store(context);
   auto const layer = attention<B>(store, width, heads, dropout);
   store.allocate();
@@ -61,6 +62,9 @@ TEST_CASE("self-attention, on the processor") { check_all<Cpu<fp64>>(); }
 
 TEST_CASE("a longer sequence than a kernel's tile") {
   check<Cpu<fp64>>(8, 1, 0.1, {.batch = testing::some_batch({3, 150}), .most_values = 10});
+}
+TEMPLATE_TEST_CASE("self-attention, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check_all<TestType>();
 }
 
 }  // namespace

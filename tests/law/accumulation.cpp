@@ -1,6 +1,7 @@
 // A step's gradient does not depend on how its examples are cut into batches: 16 x 1, 8 x 2 and 4 x 4 are one step.
 #include "hone/generic/backend.hpp"
 #include "hone/train/trainer.hpp"
+#include "support/backends.hpp"
 #include "support/catch.hpp"
 #include "support/small_bert.hpp"
 #include "support/stored_values.hpp"
@@ -93,6 +94,10 @@ TEST_CASE("a step cut into batches is the same step, with dropout") {
   check<Reference<fp64>>(key);
   check<Cpu<fp64>>(key);
   check<Cpu<fp32>>(key);
+}
+TEMPLATE_TEST_CASE("a step cut into batches is the same step, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check<TestType>({});
+  check<TestType>({true, 5, 2});
 }
 
 /// A data set of random token sequences.
