@@ -52,6 +52,40 @@ double difference(std::vector<double> const& a, std::vector<double> const& b) {
   return most / scale;
 }
 
+template <template <class> class Op, class P>
+void on_rung(char const* op, std::string_view expected) {
+  auto const rung = RungOf<Cuda<P>, Op<P>>::name;
+  std::printf("%-26s %-5s %s\n", op, P::name.data(), rung.data());
+  INFO(op << " in " << P::name);
+  CHECK(rung == expected);
+}
+
+template <class P>
+void check_rungs() {
+  on_rung<LinearForward, P>("LinearForward", "cublaslt");
+  on_rung<LinearBackwardInput, P>("LinearBackwardInput", "cublaslt");
+  on_rung<LinearBackwardParameters, P>("LinearBackwardParameters", "cublaslt");
+  on_rung<ActivationForward, P>("ActivationForward", "cuda");
+  on_rung<ActivationBackward, P>("ActivationBackward", "cuda");
+  on_rung<AttentionForward, P>("AttentionForward", "cuda");
+  on_rung<AttentionBackward, P>("AttentionBackward", "cuda");
+  on_rung<DropoutApply, P>("DropoutApply", "cuda");
+  on_rung<EmbeddingForward, P>("EmbeddingForward", "cuda");
+  on_rung<EmbeddingBackward, P>("EmbeddingBackward", "cuda");
+  on_rung<ResidualNormForward, P>("ResidualNormForward", "cuda");
+  on_rung<ResidualNormBackward, P>("ResidualNormBackward", "cuda");
+  on_rung<GatherRows, P>("GatherRows", "cuda");
+  on_rung<ScatterAddRows, P>("ScatterAddRows", "cuda");
+  on_rung<SumOfSquares, P>("SumOfSquares", "cuda");
+  on_rung<ClipScale, P>("ClipScale", "cuda");
+  on_rung<AdamWStep, P>("AdamWStep", "cuda");
+}
+
+TEST_CASE("every operation runs on the rung that is meant for it") {
+  check_rungs<mixed>();
+  check_rungs<fp32>();
+}
+
 TEST_CASE("without a device the error says so, and what to do") {
   std::string const why = test::no_device();
   if (why.empty()) HONE_SKIP("there is a device");
