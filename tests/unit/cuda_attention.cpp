@@ -61,8 +61,8 @@ struct Case {
         dy(Grid<A>::random(queries.size(), model, 2, 1, gap)) {}
 
   AttentionForward<P> forward(Outputs<P>& out) const {
-    return {columns(0).row_block(0, queries.size()), columns(1), columns(2), queries.offset_view(), keys.offset_view(), heads,
-            scale, dropout, first_example, out.y.view(), out.lse.view()};
+    return {columns(0).row_block(0, queries.size()), columns(1), columns(2), queries.offset_view(), keys.offset_view(),
+            heads, scale, dropout, first_example, out.y.view(), out.lse.view()};
   }
   AttentionBackward<P> backward(Outputs<P>& out) const {
     return {columns(0).row_block(0, queries.size()), columns(1), columns(2), out.y.view(), dy.view(), out.lse.view(),
@@ -331,7 +331,7 @@ double with_fault(Case<P> const& of) {
   using Key = detail::AttentionBackwardKeyKernel<P, W>;
   EmulatorContext context({.order = ThreadOrder::shuffled});
   Outputs<P> out = of.outputs();
-  detail::AttentionPlan const plan{static_cast<int>(of.width), true};
+  auto const plan = detail::attention_plan(of.forward(out), of.width, true);
   context.launch(Forward::shape(of.forward(out)), Faulty<Forward, Fault>{{of.forward(out), plan}});
   context.launch(Query::shape(of.backward(out)), Faulty<Query, Fault>{{of.backward(out), plan}});
   context.launch(Key::shape(of.backward(out)), Faulty<Key, Fault>{{of.backward(out), plan}});

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "hone/cuda/attention_backward.hpp"
 #include "hone/cuda/attention_forward.hpp"
 #include "hone/cuda/attention_single.hpp"
@@ -23,8 +25,14 @@ bool with_tile_width(Index width, Body const& body) {
   return true;
 }
 
-template <class Kernel, class Context, class Op>
-void launch_attention(Context& context, Op const& op, AttentionPlan const& plan) {
+template <template <class> class Op, class P>
+AttentionPlan<StatisticOf<P>> attention_plan(Op<P> const& op, Index width, bool pieces) {
+  using S = StatisticOf<P>;
+  return {static_cast<int>(width), pieces, static_cast<S>(op.scale), static_cast<S>(op.dropout.scale())};
+}
+
+template <class Kernel, class Context, class Op, class Plan>
+void launch_attention(Context& context, Op const& op, Plan const& plan) {
   context.launch(Kernel::shape(op), Kernel{op, plan});
 }
 
@@ -39,7 +47,7 @@ struct CudaKernel<AttentionForward<P>> {
     Index const width = op.q.cols / op.heads;
     bool const pieces = detail::has_whole_pieces(op.q, width) && detail::has_whole_pieces(op.k, width) &&
                         detail::has_whole_pieces(op.v, width) && detail::has_whole_pieces(op.y, width);
-    detail::AttentionPlan const plan{static_cast<int>(width), pieces};
+    auto const plan = detail::attention_plan(op, width, pieces);
     bool const done = detail::with_tile_width(width, [&]<int W>(detail::TileWidth<W>) {
       if (op.q.rows == op.query_offsets.size - 1)
         detail::launch_attention<detail::AttentionSingleForwardKernel<P, W>>(context, op, plan);
@@ -60,7 +68,7 @@ struct CudaKernel<AttentionBackward<P>> {
                         detail::has_whole_pieces(op.v, width) && detail::has_whole_pieces(op.y, width) &&
                         detail::has_whole_pieces(op.dy, width) && detail::has_whole_pieces(op.dq, width) &&
                         detail::has_whole_pieces(op.dk, width) && detail::has_whole_pieces(op.dv, width);
-    detail::AttentionPlan const plan{static_cast<int>(width), pieces};
+    auto const plan = detail::attention_plan(op, width, pieces);
     bool const done = detail::with_tile_width(width, [&]<int W>(detail::TileWidth<W>) {
       if (op.q.rows == op.query_offsets.size - 1) {
         detail::launch_attention<detail::AttentionSingleBackwardKernel<P, W>>(context, op, plan);

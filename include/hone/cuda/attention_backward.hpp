@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "hone/cuda/attention_columns.hpp"
 #include "hone/cuda/attention_products.hpp"
 #include "hone/cuda/attention_tiles.hpp"
 #include "hone/ops/attention.hpp"
@@ -22,6 +23,7 @@ struct AttentionBackwardTiles {
   using A = ActivationOf<P>;
   using S = StatisticOf<P>;
   using Shape = AttentionShape<A, W>;
+  static constexpr int threads = warp_size * Shape::warps;
   static constexpr int own_values = tile_values<A, W>(Shape::own_rows);
   static constexpr int stream_values = tile_values<A, W>(Shape::stream_rows);
   static constexpr std::size_t statistics_begin = sizeof(A) * (2 * own_values + 4 * stream_values);
@@ -44,8 +46,8 @@ struct AttentionBackwardTiles {
   template <class Thread>
   HONE_HOST_DEVICE static void load(Thread const& thread, HeadRows<A const> const& a, HeadRows<A const> const& b, int first,
                                     int stage) {
-    load_tile<Shape::stream_rows, W>(thread, stream(thread, stage, 0), a, first);
-    load_tile<Shape::stream_rows, W>(thread, stream(thread, stage, 1), b, first);
+    load_tile<Shape::stream_rows, W, threads>(thread, stream(thread, stage, 0), a, first);
+    load_tile<Shape::stream_rows, W, threads>(thread, stream(thread, stage, 1), b, first);
   }
 };
 
@@ -61,7 +63,7 @@ struct AttentionBackwardQueryKernel {
   static constexpr int threads = warp_size * Shape::warps;
 
   AttentionBackward<P> op;
-  AttentionPlan plan;
+  AttentionPlan<S> plan;
 
   static LaunchShape shape(AttentionBackward<P> const& op) {
     return {.blocks = tile_count(op.q.rows, op.query_offsets.size - 1, Shape::own_rows),
@@ -79,9 +81,9 @@ struct AttentionBackwardQueryKernel {
     auto const k = HeadRows<A const>::of(op.k, key_begin, keys, head, plan);
     auto const v = HeadRows<A const>::of(op.v, key_begin, keys, head, plan);
     auto const dy = HeadRows<A const>::of(op.dy, tile.begin, tile.count, head, plan);
-    load_tile<Shape::own_rows, W>(thread, Tiles::own(thread, 0),
+    load_tile<Shape::own_rows, W, threads>(thread, Tiles::own(thread, 0),
                                   HeadRows<A const>::of(op.q, tile.begin, tile.count, head, plan), tile.first);
-    load_tile<Shape::own_rows, W>(thread, Tiles::own(thread, 1), dy, tile.first);
+    load_tile<Shape::own_rows, W, threads>(thread, Tiles::own(thread, 1), dy, tile.first);
     Tiles::load(thread, k, v, 0, 0);
     Rows rows;
     bool const active = tile.first + row < tile.count;
@@ -94,7 +96,7 @@ struct AttentionBackwardQueryKernel {
         add_keys(thread, rows, row, tile, head, keys - first - c, first, stage, c);
     }
     if (!active) return;
-    S const scale = S(op.scale);
+    S const scale = plan.scale;
     S factor[M][2];
     HONE_UNROLL
     for (int m = 0; m < M; ++m) factor[m][0] = factor[m][1] = scale;
@@ -108,7 +110,7 @@ struct AttentionBackwardQueryKernel {
     S lse[M][2], delta[M][2];
   };
 
-  /// delta, by eight lanes a row, each over every eighth column; then what a lane needs of its rows.
+  /// delta, by eight lanes a row; then what a lane needs of its rows.
   template <class Thread>
   HONE_HOST_DEVICE void begin_rows(Thread const& thread, Rows& rows, int row, SequenceTile const& tile, Index head) const {
     auto const deltas = Tiles::numbers(thread);
@@ -116,12 +118,10 @@ struct AttentionBackwardQueryKernel {
     auto const dy = HeadRows<A const>::of(op.dy, tile.begin, tile.count, head, plan);
     for (int r = row + thread.lane() / 8; r < row + Shape::warp_rows; r += 4) {
       int const query = tile.first + r;
-      S sum = 0;
-      if (query < tile.count)
-        for (int c = thread.lane() % 8; c < plan.width; c += 8)
-          sum += S(dy.data[query * dy.stride + c]) * S(y.data[query * y.stride + c]);
-      HONE_UNROLL
-      for (int mask = 4; mask > 0; mask /= 2) sum += thread.shuffle_xor(sum, mask);
+      S output[W / 8], slope[W / 8];
+      load_columns(y, query, W / 8 * (thread.lane() % 8), output);
+      load_columns(dy, query, W / 8 * (thread.lane() % 8), slope);
+      S const sum = column_dot(thread, slope, output);
       if (thread.lane() % 8 != 0) continue;
       deltas[r] = sum;
       if (query < tile.count) op.delta(tile.begin + query, head) = sum;
@@ -153,7 +153,7 @@ struct AttentionBackwardQueryKernel {
         HONE_UNROLL
         for (int half = 0; half < 2; ++half) drop(thread, kept, slopes[m], m, half);
     }
-    S const scale = S(op.scale);
+    S const scale = plan.scale;
     HONE_UNROLL
     for (int m = 0; m < M; ++m)
       HONE_UNROLL
@@ -170,17 +170,15 @@ struct AttentionBackwardQueryKernel {
   template <class Thread>
   HONE_HOST_DEVICE void drop(Thread const& thread, KeptKeys<Shape::warp_rows, T> const& kept, S (&slopes)[T][4], int m,
                              int half) const {
-    auto const query = kept.of(thread, 16 * m + 8 * half + thread.lane() / 4);
-    S const factor = S(op.dropout.scale());
+    auto const query = kept.of(thread, 16 * m + 8 * half + thread.lane() / 4, thread.lane() % 4 * 2);
+    S const factor = plan.kept;
     HONE_UNROLL
-    for (int t = 0; t < T; ++t) {
-      std::uint32_t const bits = query.bits(t) >> (2 * (thread.lane() % 4));
+    for (int t = 0; t < T; ++t)
       HONE_UNROLL
       for (int j = 0; j < 2; ++j) {
         S& slope = slopes[t][2 * half + j];
-        slope = bits >> j & 1u ? slope * factor : S(0);
+        slope = query.keeps(t, j) ? slope * factor : S(0);
       }
-    }
   }
 };
 
@@ -197,7 +195,7 @@ struct AttentionBackwardKeyKernel {
   static constexpr int threads = warp_size * Shape::warps;
 
   AttentionBackward<P> op;
-  AttentionPlan plan;
+  AttentionPlan<S> plan;
 
   static LaunchShape shape(AttentionBackward<P> const& op) {
     return {.blocks = tile_count(op.k.rows, op.key_offsets.size - 1, Shape::own_rows),
@@ -214,9 +212,9 @@ struct AttentionBackwardKeyKernel {
     int const queries = op.query_offsets[tile.sequence + 1] - query_begin, row = thread.warp() * Shape::warp_rows;
     auto const q = HeadRows<A const>::of(op.q, query_begin, queries, head, plan);
     auto const dy = HeadRows<A const>::of(op.dy, query_begin, queries, head, plan);
-    load_tile<Shape::own_rows, W>(thread, Tiles::own(thread, 0),
+    load_tile<Shape::own_rows, W, threads>(thread, Tiles::own(thread, 0),
                                   HeadRows<A const>::of(op.k, tile.begin, tile.count, head, plan), tile.first);
-    load_tile<Shape::own_rows, W>(thread, Tiles::own(thread, 1),
+    load_tile<Shape::own_rows, W, threads>(thread, Tiles::own(thread, 1),
                                   HeadRows<A const>::of(op.v, tile.begin, tile.count, head, plan), tile.first);
     Tiles::load(thread, q, dy, 0, 0);
     load_numbers(thread, query_begin, queries, 0, head, 0);
@@ -243,7 +241,8 @@ struct AttentionBackwardKeyKernel {
 
   /// lse and delta of a tile of queries; no query: lse = infinity, so that its probabilities are 0.
   template <class Thread>
-  HONE_HOST_DEVICE void load_numbers(Thread const& thread, Index begin, int queries, int first, Index head, int stage) const {
+  HONE_HOST_DEVICE void load_numbers(Thread const& thread, Index begin, int queries, int first, Index head,
+                                     int stage) const {
     auto const numbers = Tiles::numbers(thread);
     for (int i = thread.index(); i < Shape::stream_rows; i += thread.threads()) {
       bool const inside = first + i < queries;
@@ -267,8 +266,7 @@ struct AttentionBackwardKeyKernel {
       kept = KeptKeys<8 * T, 2 * M>(
           thread.lane(), op.dropout, static_cast<std::uint32_t>(head * 8192 + (tile.first + row) / 8),
           static_cast<std::uint32_t>(first_query + c), static_cast<std::uint32_t>(op.first_example + tile.sequence));
-    S const scale = S(op.scale), factor = S(op.dropout.scale());
-    int const group = thread.lane() / 4;
+    S const scale = plan.scale, factor = plan.kept;
     HONE_UNROLL
     for (int t = 0; t < T; ++t)
       HONE_UNROLL
@@ -276,7 +274,7 @@ struct AttentionBackwardKeyKernel {
         int const column = mma_column(thread, t, j), at = 2 * stage * Shape::stream_rows + c + column;
         S const lse = numbers[at], delta = numbers[at + Shape::stream_rows];
         typename KeptKeys<8 * T, 2 * M>::Query query;
-        if (dropping) query = kept.of(thread, column);
+        if (dropping) query = kept.of(thread, column, thread.lane() / 4);
         HONE_UNROLL
         for (int m = 0; m < M; ++m)
           HONE_UNROLL
@@ -285,7 +283,7 @@ struct AttentionBackwardKeyKernel {
             S const p = exponential(rounded_product(weight, scale) - lse);
             weight = p;
             if (dropping) {
-              bool const keep = query.bits(2 * m + half) >> group & 1u;
+              bool const keep = query.keeps(2 * m + half, 0);
               weight = keep ? p : S(0);
               slope = keep ? slope * factor : S(0);
             }
@@ -298,7 +296,7 @@ struct AttentionBackwardKeyKernel {
 
   template <class Thread>
   HONE_HOST_DEVICE void finish(Thread const& thread, Sums& sums, int row, SequenceTile const& tile, Index head) const {
-    S const scale = S(op.scale), kept = S(op.dropout.scale());
+    S const scale = plan.scale, kept = plan.kept;
     S of_keys[M][2], of_values[M][2];
     HONE_UNROLL
     for (int m = 0; m < M; ++m) {

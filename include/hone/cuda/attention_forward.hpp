@@ -25,7 +25,7 @@ struct AttentionForwardKernel {
   static constexpr int threads = warp_size * Shape::warps;
 
   AttentionForward<P> op;
-  AttentionPlan plan;
+  AttentionPlan<S> plan;
 
   static LaunchShape shape(AttentionForward<P> const& op) {
     return {.blocks = tile_count(op.q.rows, op.query_offsets.size - 1, Shape::own_rows),
@@ -44,7 +44,7 @@ struct AttentionForwardKernel {
     auto const k = HeadRows<A const>::of(op.k, key_begin, keys, head, plan);
     auto const v = HeadRows<A const>::of(op.v, key_begin, keys, head, plan);
     auto const queries = thread.template shared<A>(0, own_values);
-    load_tile<Shape::own_rows, W>(thread, queries, q, tile.first);
+    load_tile<Shape::own_rows, W, threads>(thread, queries, q, tile.first);
     load_keys(thread, k, v, 0, 0);
     Rows rows;
     bool const active = tile.first + row < tile.count;  // does this warp have queries?
@@ -80,8 +80,8 @@ struct AttentionForwardKernel {
   template <class Thread>
   HONE_HOST_DEVICE static void load_keys(Thread const& thread, HeadRows<A const> const& k, HeadRows<A const> const& v,
                                          int first, int stage) {
-    load_tile<Shape::stream_rows, W>(thread, stream_tile(thread, stage, 0), k, first);
-    load_tile<Shape::stream_rows, W>(thread, stream_tile(thread, stage, 1), v, first);
+    load_tile<Shape::stream_rows, W, threads>(thread, stream_tile(thread, stage, 0), k, first);
+    load_tile<Shape::stream_rows, W, threads>(thread, stream_tile(thread, stage, 1), v, first);
   }
 
   template <class Thread, class Values>
@@ -89,7 +89,7 @@ struct AttentionForwardKernel {
                                  Index head, int keys_left, int first_key, int stage) const {
     S scores[M][T][4] = {};
     add_row_products<A, W>(thread, scores, queries, row, stream_tile(thread, stage, 0), 0);
-    S const scale = S(op.scale);
+    S const scale = plan.scale;
     HONE_UNROLL
     for (int m = 0; m < M; ++m)
       HONE_UNROLL
@@ -156,22 +156,19 @@ struct AttentionForwardKernel {
   template <class Thread>
   HONE_HOST_DEVICE static void drop(Thread const& thread, KeptKeys<Shape::warp_rows, T> const& kept, S (&weights)[T][4],
                                     int m, int half) {
-    auto const query = kept.of(thread, 16 * m + 8 * half + thread.lane() / 4);
-    int const quad = thread.lane() % 4;
+    auto const query = kept.of(thread, 16 * m + 8 * half + thread.lane() / 4, thread.lane() % 4 * 2);
     HONE_UNROLL
-    for (int t = 0; t < T; ++t) {
-      std::uint32_t const bits = query.bits(t) >> (2 * quad);
+    for (int t = 0; t < T; ++t)
       HONE_UNROLL
       for (int j = 0; j < 2; ++j)
-        if (!(bits >> j & 1u)) weights[t][2 * half + j] = S(0);
-    }
+        if (!query.keeps(t, j)) weights[t][2 * half + j] = S(0);
   }
 
   template <class Thread, class Values>
   HONE_HOST_DEVICE void finish(Thread const& thread, Rows& rows, Values const& queries, int row, SequenceTile const& tile,
                                Index head) const {
     using std::log;
-    S const kept = S(op.dropout.scale());
+    S const kept = plan.kept;
     S factor[M][2];
     HONE_UNROLL
     for (int m = 0; m < M; ++m)
@@ -186,8 +183,6 @@ struct AttentionForwardKernel {
     store_tile<W>(thread, queries, row, rows.sums, factor, HeadRows<A>::of(op.y, tile.begin, tile.count, head, plan),
                   tile.first + row);
   }
-
-  HONE_HOST_DEVICE static S larger(S a, S b) { return b > a ? b : a; }
 };
 
 }  // namespace hone::detail

@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <cstdint>
-#include <type_traits>
 
+#include "hone/cuda/attention_columns.hpp"
 #include "hone/cuda/attention_tiles.hpp"
 #include "hone/ops/attention.hpp"
 
@@ -12,64 +12,6 @@ namespace hone::detail {
 // Attention where every sequence has one query: keys and values are read once, no tile of queries is filled with nothing.
 // A block has one head of one sequence; eight lanes have one key at a time, a lane C = W / 8 columns of it, and such a
 // group takes every 16th eight of keys, so that one Philox call gives the mask of the eight. Groups are added in order.
-
-template <int C, class A>
-using ColumnWord = std::conditional_t<(C * sizeof(A) >= 16), Words4, std::uint64_t>;
-
-/// Columns first .. first + C - 1 of a row, zeros beyond the head's width and where there is no row.
-template <int C, class S, class A>
-HONE_HOST_DEVICE inline void load_columns(HeadRows<A const> const& from, int row, int first, S (&to)[C]) {
-  using Word = ColumnWord<C, A>;
-  constexpr int step = static_cast<int>(sizeof(Word) / sizeof(A));
-  A const* const source = from.data + row * from.stride;
-  HONE_UNROLL
-  for (int c = 0; c < C; c += step) {
-    bool const inside = row < from.count && first + c < from.width;
-    A values[step];
-    if (from.whole_pieces) {
-      Word const word = inside ? load_as<Word>(source, first + c) : Word{};
-      __builtin_memcpy(values, &word, sizeof(Word));
-    } else {
-      HONE_UNROLL
-      for (int i = 0; i < step; ++i) values[i] = inside && first + c + i < from.width ? source[first + c + i] : A(0);
-    }
-    HONE_UNROLL
-    for (int i = 0; i < step; ++i) to[c + i] = S(values[i]);
-  }
-}
-
-/// factor * values as columns first .. of a row.
-template <int C, class S, class A>
-HONE_HOST_DEVICE inline void store_columns(HeadRows<A> const& to, int row, int first, S factor, S const (&from)[C]) {
-  using Word = ColumnWord<C, A>;
-  constexpr int step = static_cast<int>(sizeof(Word) / sizeof(A));
-  A* const target = to.data + row * to.stride;
-  HONE_UNROLL
-  for (int c = 0; c < C; c += step) {
-    if (first + c >= to.width) return;
-    A values[step];
-    HONE_UNROLL
-    for (int i = 0; i < step; ++i) values[i] = A(factor * from[c + i]);
-    if (to.whole_pieces) {
-      Word word;
-      __builtin_memcpy(&word, values, sizeof(Word));
-      store_as<Word>(target, first + c, word);
-    } else {
-      HONE_UNROLL
-      for (int i = 0; i < step; ++i)
-        if (first + c + i < to.width) target[first + c + i] = values[i];
-    }
-  }
-}
-
-/// <a, b> over the columns of the eight lanes that share a key; all of them get it.
-template <int C, class Thread, class S>
-HONE_HOST_DEVICE inline S column_dot(Thread const& thread, S const (&a)[C], S const (&b)[C]) {
-  S sum = 0;
-  HONE_UNROLL
-  for (int c = 0; c < C; ++c) sum += a[c] * b[c];
-  return combine_lanes<Plus>(thread, sum, 8);
-}
 
 /// A thread's place and the masks of its group's keys.
 struct SingleQuery {
@@ -109,7 +51,7 @@ struct AttentionSingleForwardKernel {
   static constexpr int threads = SingleQuery::threads;
 
   AttentionForward<P> op;
-  AttentionPlan plan;
+  AttentionPlan<S> plan;
 
   static LaunchShape shape(AttentionForward<P> const& op) {
     return {.blocks = op.q.rows, .blocks_y = op.heads, .shared_bytes = sizeof(S) * groups * (W + 2)};
@@ -133,7 +75,7 @@ struct AttentionSingleForwardKernel {
       for (int i = 0; i < 8; ++i) {
         S key[C];
         load_columns(k, first + i, column, key);
-        S const score = rounded_product(column_dot(thread, q, key), S(op.scale));
+        S const score = rounded_product(column_dot(thread, q, key), plan.scale);
         scores[i] = first + i < place.keys ? score : -S(HUGE_VAL);
         if (scores[i] > top) top = scores[i];
       }
@@ -180,7 +122,7 @@ struct AttentionSingleForwardKernel {
       sum += factor * numbers[2 * g + 1];
       y += factor * columns[g * W + column];
     }
-    op.y(query_row, head * plan.width + column) = A(y * (S(op.dropout.scale()) / sum));
+    op.y(query_row, head * plan.width + column) = A(y * (plan.kept / sum));
     if (column == 0) op.lse(query_row, head) = top + log(sum);
   }
 };
@@ -194,7 +136,7 @@ struct AttentionSingleBackwardKernel {
   static constexpr int threads = SingleQuery::threads;
 
   AttentionBackward<P> op;
-  AttentionPlan plan;
+  AttentionPlan<S> plan;
 
   static LaunchShape shape(AttentionBackward<P> const& op) {
     return {.blocks = op.q.rows, .blocks_y = op.heads, .shared_bytes = sizeof(S) * groups * W};
@@ -215,7 +157,7 @@ struct AttentionSingleBackwardKernel {
     load_columns(HeadRows<A const>::of(op.dy, query_row, 1, head, plan), 0, column, dy);
     load_columns(HeadRows<A const>::of(op.y, query_row, 1, head, plan), 0, column, y);
     S const lse = op.lse(query_row, head), delta = column_dot(thread, dy, y);
-    S const scale = S(op.scale), factor = S(op.dropout.scale());
+    S const scale = plan.scale, factor = plan.kept;
     if (thread.index() == 0) op.delta(query_row, head) = delta;
     for (int step = 0; step < place.steps; ++step) {
       std::uint32_t const kept = place.kept(thread, op.dropout, step);

@@ -6,6 +6,7 @@
 
 #include "hone/core/bfloat16.hpp"
 #include "hone/core/dropout.hpp"
+#include "hone/cuda/mma.hpp"
 #include "hone/cuda/rung.hpp"
 #include "hone/cuda/warp.hpp"
 
@@ -70,6 +71,15 @@ HONE_HOST_DEVICE inline void await_copies() {
 #endif
 }
 
+/// What the host knows of a launch. S: the format of sums.
+template <class S>
+struct AttentionPlan {
+  int width;          ///< columns of a head, E
+  bool whole_pieces;  ///< whether 16 bytes may be moved at once
+  S scale;            ///< of scores
+  S kept;             ///< what kept probabilities are multiplied with
+};
+
 /// One head's columns of some rows: `count` rows of `width` values from `data` on.
 template <class A>
 struct HeadRows {
@@ -78,16 +88,11 @@ struct HeadRows {
   int count, width;
   bool whole_pieces;
 
-  template <class P>
-  HONE_HOST_DEVICE static HeadRows of(MatrixView<A> matrix, Index begin, int count, Index head, P const& plan) {
+  template <class S>
+  HONE_HOST_DEVICE static HeadRows of(MatrixView<A> matrix, Index begin, int count, Index head,
+                                      AttentionPlan<S> const& plan) {
     return {matrix.row(begin) + head * plan.width, matrix.stride, count, plan.width, plan.whole_pieces};
   }
-};
-
-/// What the host knows of a launch.
-struct AttentionPlan {
-  int width;          ///< columns of a head, E
-  bool whole_pieces;  ///< whether 16 bytes may be moved at once
 };
 
 /// Values from one row of a tile in shared memory to the next: 16 bytes more than the row, so that the eight rows that one
@@ -100,42 +105,64 @@ inline constexpr int tile_values(int rows) {
   return rows * tile_stride<A, W>;
 }
 
-/// Rows first .. first + rows - 1 into a tile (rows, W), zeros beyond the last row and column. The whole block calls;
-/// await_copies and a barrier make it complete.
-template <int rows, int W, class Thread, class Values, class A>
-HONE_HOST_DEVICE inline void load_tile(Thread const& thread, Values const& to, HeadRows<A const> from, int first) {
-  constexpr int pieces = W / piece<A>;
-  for (int i = thread.index(); i < rows * pieces; i += thread.threads()) {
-    int const row = i / pieces, col = i % pieces * piece<A>, at = row * tile_stride<A, W> + col;
-    bool const inside = first + row < from.count && col < from.width;
-    A const* const source = inside ? from.data + (first + row) * from.stride + col : from.data;
+/// Rows first .. first + rows - 1 into a tile (rows, W), zeros beyond the last row and column. All `threads` of the block
+/// call; await_copies and a barrier make it complete.
+template <int rows, int W, int threads, class Thread, class Values, class A>
+HONE_HOST_DEVICE inline void load_tile(Thread const& thread, Values const& to, HeadRows<A const> const& from, int first) {
+  constexpr int pieces = W / piece<A>, across = pieces < threads ? pieces : threads, step = threads / across;
+  static_assert(threads % across == 0 && pieces % across == 0 && rows % step == 0);
+  int const row = thread.index() / across, column = thread.index() % across * piece<A>;
+  int const at = row * tile_stride<A, W> + column, rows_left = from.count - first - row;
+  A const* const source = from.data + (first + row) * from.stride + column;
+  HONE_DEVICE_UNROLL
+  for (int c = 0; c < W; c += across * piece<A>) {
     if (from.whole_pieces) {
-      copy_piece(to, at, source, inside);
+      HONE_DEVICE_UNROLL
+      for (int r = 0; r < rows; r += step) {
+        bool const inside = r < rows_left && column + c < from.width;
+        copy_piece(to, at + r * tile_stride<A, W> + c, inside ? source + r * from.stride + c : from.data, inside);
+      }
     } else {
-      for (int c = 0; c < piece<A>; ++c) to[at + c] = inside && col + c < from.width ? source[c] : A(0);
+      for (int r = 0; r < rows; r += step)
+        for (int i = c; i < c + piece<A>; ++i)
+          to[at + r * tile_stride<A, W> + i] = r < rows_left && column + i < from.width ? source[r * from.stride + i] : A(0);
     }
   }
+}
+
+/// factor[m][upper or lower] * sums in the format of a tile, at row `row` of it.
+template <int W, class A, class Thread, class Values, class S, int M>
+HONE_HOST_DEVICE inline void put_sums(Thread const& thread, Values const& tile, int row, S const (&sums)[M][W / 8][4],
+                                      S const (&factor)[M][2]) {
+  HONE_UNROLL
+  for (int m = 0; m < M; ++m)
+    HONE_UNROLL
+    for (int half = 0; half < 2; ++half)
+      HONE_UNROLL
+      for (int t = 0; t < W / 8; ++t) {
+        int const at = (row + 16 * m + mma_row(thread, 2 * half)) * tile_stride<A, W> + mma_column(thread, t, 0);
+        S const left = sums[m][t][2 * half] * factor[m][half], right = sums[m][t][2 * half + 1] * factor[m][half];
+        if constexpr (std::is_same_v<A, bfloat16>) {
+          store_as<std::uint32_t>(tile, at, pack_bf16(left, right));
+        } else {
+          tile[at] = left;
+          tile[at + 1] = right;
+        }
+      }
 }
 
 /// Writes factor[m][upper or lower] * sums as rows first .. of `to`, by way of a tile in shared memory whose rows
 /// tile_row .. tile_row + 16 M - 1 belong to this warp alone, so that neighbouring lanes write neighbouring columns.
 template <int W, class Thread, class Values, class S, int M, class A>
-HONE_HOST_DEVICE inline void store_tile(Thread const& thread, Values const& tile, int tile_row, S (&sums)[M][W / 8][4],
-                                        S const (&factor)[M][2], HeadRows<A> to, int first) {
-  constexpr int stride = tile_stride<A, W>, pieces = W / piece<A>;
-  int const group = thread.lane() / 4, quad = thread.lane() % 4;
+HONE_HOST_DEVICE inline void store_tile(Thread const& thread, Values const& tile, int tile_row,
+                                        S const (&sums)[M][W / 8][4], S const (&factor)[M][2], HeadRows<A> const& to,
+                                        int first) {
+  constexpr int pieces = W / piece<A>;
   thread.warp_barrier();  // every lane has read what the tile held
-  HONE_UNROLL
-  for (int m = 0; m < M; ++m)
-    HONE_UNROLL
-    for (int t = 0; t < W / 8; ++t)
-      HONE_UNROLL
-      for (int i = 0; i < 4; ++i)
-        tile[(tile_row + 16 * m + 8 * (i / 2) + group) * stride + 8 * t + 2 * quad + i % 2] =
-            A(sums[m][t][i] * factor[m][i / 2]);
+  put_sums<W, A>(thread, tile, tile_row, sums, factor);
   thread.warp_barrier();
   for (int i = thread.lane(); i < 16 * M * pieces; i += warp_size) {
-    int const row = i / pieces, col = i % pieces * piece<A>, at = (tile_row + row) * stride + col;
+    int const row = i / pieces, col = i % pieces * piece<A>, at = (tile_row + row) * tile_stride<A, W> + col;
     if (first + row >= to.count || col >= to.width) continue;
     A* const target = to.data + (first + row) * to.stride + col;
     if (to.whole_pieces) {
@@ -161,6 +188,16 @@ HONE_HOST_DEVICE inline double exponential(double x) {
   using std::exp;
   return exp(x);
 }
+
+/// The larger; a number rather than a NaN, which the exponential gives back.
+HONE_HOST_DEVICE inline float larger(float x, float y) {
+#if defined(__CUDA_ARCH__)
+  return fmaxf(x, y);
+#else
+  return y > x ? y : x;
+#endif
+}
+HONE_HOST_DEVICE inline double larger(double x, double y) { return y > x ? y : x; }
 
 /// x * y, rounded before anything is subtracted: the largest score minus itself must be 0 whatever its size, which an FMA
 /// of one of them would not give.
@@ -201,12 +238,12 @@ class KeptKeys {
  public:
   static constexpr int parts = 32 / queries, each = groups / parts, words = (each + 3) / 4;
 
-  /// The bits of one query, as seen by a lane that asked for them.
+  /// The bits of one query, as seen by a lane that asked for them from bit `from` of every eight on.
   struct Query {
     std::uint32_t word[parts][words];
-    /// Bit k: whether key 8 * group + k is kept.
-    HONE_HOST_DEVICE std::uint32_t bits(int group) const {
-      return word[group % parts][group / parts / 4] >> (8 * (group / parts % 4));
+    /// Whether key 8 * group + from + i is kept. With constants one test of a bit.
+    HONE_HOST_DEVICE bool keeps(int group, int i) const {
+      return word[group % parts][group / parts / 4] >> (8 * (group / parts % 4) + i) & 1u;
     }
   };
 
@@ -224,12 +261,12 @@ class KeptKeys {
 
   /// All 32 lanes call, each for a query of its own.
   template <class Thread>
-  HONE_HOST_DEVICE Query of(Thread const& thread, int query) const {
+  HONE_HOST_DEVICE Query of(Thread const& thread, int query, int from) const {
     Query result;
     HONE_UNROLL
     for (int p = 0; p < parts; ++p)
       HONE_UNROLL
-      for (int w = 0; w < words; ++w) result.word[p][w] = thread.shuffle(word_[w], query + queries * p);
+      for (int w = 0; w < words; ++w) result.word[p][w] = thread.shuffle(word_[w], query + queries * p) >> from;
     return result;
   }
 
