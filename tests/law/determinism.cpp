@@ -1,5 +1,6 @@
 // Same seed, same bits: for one, two and three threads, and for two runs.
 #include "hone/generic/backend.hpp"
+#include "support/backends.hpp"
 #include "support/catch.hpp"
 #include "support/small_bert.hpp"
 
@@ -47,6 +48,10 @@ TEST_CASE("ten steps give the same bits for any thread count and in two runs, on
 }
 TEST_CASE("ten steps give the same bits for any thread count and in two runs, in float") { check<Cpu<fp32>>(); }
 TEST_CASE("ten steps give the same bits for any thread count and in two runs, in double") { check<Cpu<fp64>>(); }
+TEMPLATE_TEST_CASE("ten steps give the same bits for any thread count and in two runs, on the device's operations", "",
+                   HONE_DEVICE_BACKENDS(mixed), testing::CudaEmulator<fp32>) {
+  check<TestType>();
+}
 
 TEST_CASE("new weights depend on the seed and the name alone") {
   HostContext context({1});
