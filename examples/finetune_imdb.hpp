@@ -4,6 +4,7 @@
 
 #include <hone/hone.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -37,6 +38,16 @@ Evaluation<Predictions> test(Model<B>& model, data::Dataset const& reviews, Trai
   return evaluate(model, reviews, recipe.losses, options);
 }
 
+// The recipe that the settings ask for.
+inline Training recipe_of(Settings const& settings) {
+  Training recipe;
+  recipe.optimizer.weight_decay = settings.weight_decay;
+  recipe.schedule.warmup = settings.warmup;
+  recipe.clip.max_norm = settings.clip_norm;
+  recipe.losses.weights = {1, settings.star_loss_weight};
+  return recipe;
+}
+
 // What to do, and with what: a backend's options name its threads or its device.
 template <Backend B>
 int finetune(Settings settings, typename B::Options const& backend) {
@@ -47,6 +58,17 @@ int finetune(Settings settings, typename B::Options const& backend) {
   typename Model<B>::ModelOptions const options{backend, settings.seed, settings.dropout};
   data::ImdbOptions const subset{0, std::size_t(settings.train_examples), std::size_t(settings.test_examples),
                                  settings.seed};
+  Training const recipe = recipe_of(settings);
+  TrainerOptions const training{settings.lr,     settings.batch_size, settings.step_every,
+                                settings.epochs, settings.num_steps,  settings.seed};
+  MemoryPlan plan;
+  if (!settings.is_demo()) {  // says what is too much before anything is loaded
+    auto const config = BertConfig::from_file(std::filesystem::path(settings.model) / "config.json");
+    auto largest = training;
+    if (settings.train_examples > 0) largest.batch_size = std::min(training.batch_size, settings.train_examples);
+    plan = training_memory_plan<Model<B>>(config, recipe, largest, settings.max_length, options);
+    if (settings.num_steps > 0 && settings.epochs > 0) plan.require();
+  }
   std::optional<Model<B>> made;
   if (!settings.is_demo()) made = Model<B>::from_pretrained(settings.model, options);
   data::Imdb reviews = settings.is_demo() ? demo_reviews(subset) : data::read_imdb(settings.data, subset);
@@ -64,6 +86,9 @@ int finetune(Settings settings, typename B::Options const& backend) {
   console.print(describe(model.config(), model.parameters().values(), model.context().threads()));
   console.print(settings.is_demo() ? "all parameters are new: nothing is pretrained here" : model.ledger().summary());
   for (auto const& note : model.tokenizer().notes()) console.print(printable_text(note));
+  if (!settings.is_demo())
+    console.print("memory for training: " + MemoryPlan::size_text(plan.total()) +
+                  (settings.memory_plan ? "\n" + plan.text() : " (--memory-plan shows its parts)"));
   console.title("Reviews");
   console.print("train: " + data_summary(reviews.train) + "\n       " +
                 length_summary(reviews.train.tokens, settings.max_length));
@@ -73,16 +98,8 @@ int finetune(Settings settings, typename B::Options const& backend) {
   console.title("Settings");
   console.print(describe(settings, console.terminal().width));
 
-  // 3. The recipe, and the trainer that follows it.
-  Training recipe;
-  recipe.optimizer.weight_decay = settings.weight_decay;
-  recipe.schedule.warmup = settings.warmup;
-  recipe.clip.max_norm = settings.clip_norm;
-  recipe.losses.weights = {1, settings.star_loss_weight};
-  Trainer trainer(model,
-                  TrainerOptions{settings.lr, settings.batch_size, settings.step_every, settings.epochs, settings.num_steps,
-                                 settings.seed},
-                  recipe);
+  // 3. The trainer that follows the recipe.
+  Trainer trainer(model, training, recipe);
 
   // 4. Training. Ctrl-C ends it after the step at work; what was learnt until then is saved and tested.
   console.title("Training (measures are means of the last 20 steps)");

@@ -17,7 +17,7 @@ namespace hone::examples {
 
 struct Settings {
   std::string model{}, data{}, out{};
-  bool overwrite = false;
+  bool overwrite = false, memory_plan = false;
   double lr = 1e-5, weight_decay = 0.01, star_loss_weight = 0.02, clip_norm = 1.0;
   std::int64_t batch_size = 16, step_every = 1, epochs = 1, num_steps = 9600, warmup = 0, max_length = 512;
   std::optional<double> dropout{};
@@ -79,6 +79,7 @@ std::optional<Settings> read_settings(int argc, char** argv, char const* program
       });
   });
   app.add_flag("--overwrite", s.overwrite, "replace an earlier run in --out");
+  app.add_flag("--memory-plan", s.memory_plan, "show what each part of the training takes, before the first step");
   add_options(app, s);
   if (!parse_command_line(app, argc, argv)) return {};
   if (s.model.empty() != s.data.empty())

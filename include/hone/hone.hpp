@@ -11,6 +11,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/fixed_string.hpp"
 #include "hone/core/host_context.hpp"
+#include "hone/core/host_memory.hpp"
 #include "hone/core/input_file.hpp"
 #include "hone/core/matrix.hpp"
 #include "hone/core/memory_plan.hpp"

@@ -82,16 +82,20 @@ TEST_CASE("predicting takes less than training") {
   auto const predicting = Model::memory_plan(config, 100, 10, 10, false, nothing);
   CHECK(predicting.total() < training.total());
   CHECK(training.parts().front().name == "weights");
+  CHECK(training.available > 0);  // of this machine
+  training.require();
 }
 
 TEST_CASE("a plan that does not fit says by how much, and what is the largest part") {
   MemoryPlan plan;
   plan.add("weights", std::uint64_t{3} << 30);
   plan.add("activations", std::uint64_t{9} << 30);
-  plan.require(0);  // not known
-  plan.require(std::uint64_t{12} << 30);
+  plan.require();  // nobody knows what there is
+  plan.available = std::uint64_t{12} << 30;
+  plan.require();
+  plan.available = std::uint64_t{10} << 30;
   try {
-    plan.require(std::uint64_t{10} << 30);
+    plan.require();
     FAIL("nothing was thrown");
   } catch (Error const& error) {
     CHECK(error.number() == 712);

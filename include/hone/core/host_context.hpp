@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "hone/core/error.hpp"
+#include "hone/core/host_memory.hpp"
 #include "hone/core/matrix.hpp"
 #include "hone/core/thread_pool.hpp"
 
@@ -26,6 +28,9 @@ class HostContext {
 
   ThreadPool& pool() { return pool_; }
   int threads() const { return pool_.size(); }
+
+  /// Bytes that may still be taken; 0: not known.
+  std::uint64_t available_bytes() const { return available_host_memory(); }
 
   /// Aligned to a cache line. Throws E711 when there is not so much memory.
   void* allocate(std::size_t bytes) {

@@ -18,6 +18,8 @@ class MemoryPlan {
     std::uint64_t bytes = 0;
   };
 
+  std::uint64_t available = 0;  ///< bytes that are free where the plan is for; 0: not known
+
   void add(std::string name, std::uint64_t bytes) { parts_.push_back({std::move(name), bytes}); }
   std::vector<Part> const& parts() const { return parts_; }
   std::uint64_t total() const {
@@ -54,8 +56,8 @@ class MemoryPlan {
     return lines;
   }
 
-  /// Throws E712 when more is planned than there is. @param available  bytes; 0: not known, nothing is checked
-  void require(std::uint64_t available) const {
+  /// Throws E712 when more is planned than there is, where that is known.
+  void require() const {
     if (available == 0 || total() <= available) return;
     Part largest;
     for (auto const& part : parts_)

@@ -56,6 +56,13 @@ class CudaContext {
   ThreadPool& pool() { return pool_; }
   int threads() const { return pool_.size(); }
 
+  /// Bytes of the device that are free; 0: not known.
+  std::uint64_t available_bytes() const {
+    detail::DeviceScope const scope(device_.index);
+    std::size_t free = 0, total = 0;
+    return cudaMemGetInfo(&free, &total) == cudaSuccess ? free : 0;
+  }
+
   /// 256-byte aligned. Throws E723 when the device has not so much memory.
   void* allocate(std::size_t bytes) { return memory_.allocate(bytes); }
   void deallocate(void* memory, std::size_t bytes) noexcept { memory_.deallocate(memory, bytes); }

@@ -123,6 +123,7 @@ class BertClassifier {
                                 Extra&& extra, ModelOptions options = {}) {
     BertClassifier model(config, {}, options);
     MemoryPlan plan;
+    if constexpr (requires { model.context().available_bytes(); }) plan.available = model.context().available_bytes();
     model.parameters().plan_memory(plan);
     extra(std::as_const(model.parameters()), plan);
     Plan counting;

@@ -12,7 +12,7 @@ namespace hone {
 /// activations of the largest batch that can come. Nothing of it is taken.
 ///
 /// @param max_length  tokens of the longest text
-/// `plan.require(available)` then says, before anything is allocated, whether it fits.
+/// `plan.require()` then says, before anything is allocated, whether it fits.
 template <class Model, class RecipeType>
 MemoryPlan training_memory_plan(BertConfig const& config, RecipeType const& recipe, TrainerOptions const& options,
                                 Index max_length, typename Model::ModelOptions const& model_options = {}) {
