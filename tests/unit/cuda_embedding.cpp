@@ -63,15 +63,29 @@ void check(Case const& c) {
         run<B>(context, EmbeddingForward<P>{ids.token_view(), map.position, ids.segment_view(), word.view(), position.view(),
                                             segment.view(), gamma.vector(), beta.vector(), 1e-12, dropout, map, z.view(),
                                             y.view(), mean.vector(), rstd.vector()});
-        run<B>(context, EmbeddingBackward<P>{ids.token_view(), map.position, ids.segment_view(), dy.view(), z.view(),
-                                             mean.vector(), rstd.vector(), gamma.vector(), dropout, map, dz.view(),
-                                             dword.view(), dposition.view(), dsegment.view(), dgamma.vector(),
-                                             dbeta.vector(), c.write});
+        run<B>(context,
+               EmbeddingBackward<P>{ids.token_view(), map.position, ids.segment_view(), dy.view(), z.view(), mean.vector(),
+                                    rstd.vector(), gamma.vector(), dropout, map, dz.view(), dword.view(), dposition.view(),
+                                    dsegment.view(), dgamma.vector(), dbeta.vector(), c.write});
         Grid<A> in_place = dy;
         Grid<M> g(1, width), b(1, width), w(vocabulary, width), q(positions, width), s(2, width);
-        run<B>(context, EmbeddingBackward<P>{ids.token_view(), map.position, ids.segment_view(), in_place.view(), z.view(),
-                                             mean.vector(), rstd.vector(), gamma.vector(), {}, map, in_place.view(),
-                                             w.view(), q.view(), s.view(), g.vector(), b.vector(), Write::assign});
+        run<B>(context, EmbeddingBackward<P>{ids.token_view(),
+                                             map.position,
+                                             ids.segment_view(),
+                                             in_place.view(),
+                                             z.view(),
+                                             mean.vector(),
+                                             rstd.vector(),
+                                             gamma.vector(),
+                                             {},
+                                             map,
+                                             in_place.view(),
+                                             w.view(),
+                                             q.view(),
+                                             s.view(),
+                                             g.vector(),
+                                             b.vector(),
+                                             Write::assign});
         return std::vector<AnyGrid>{z,      y,     mean,     rstd, dz, dword, dposition, dsegment,
                                     dgamma, dbeta, in_place, g,    b,  w,     q,         s};
       },
@@ -98,9 +112,10 @@ TEST_CASE("the embedding's kernels agree with the reference on rows apart, with 
 }
 
 TEST_CASE("the embedding's gradient agrees with the reference where tokens are rare, frequent and alone") {
-  for (std::uint64_t const often : {0, 9, 10})
-    for (auto const write : {Write::assign, Write::add}) check_all({{33, 64, 1, 65}, 24, 0, 0.1, write, often});
-  check_all({{500, 1, 200}, 8, 0, 0.1, Write::add, 10});  // segments of more pieces than a block has warps
+  check_all({{33, 64, 1, 65}, 24, 0, 0.1, Write::assign, 0});
+  check_all({{33, 64, 1, 65}, 24, 0, 0.1, Write::add, 9});
+  check_all({{33, 64, 1, 65}, 20, 0, 0.1, Write::assign, 10});
+  check<fp32>({{500, 1, 200}, 8, 0, 0.1, Write::add, 10});  // segments of more pieces than a block has warps
 }
 
 TEST_CASE("no rows: the tables' gradients are assigned zero, or stay") {
@@ -110,10 +125,23 @@ TEST_CASE("no rows: the tables' gradients are assigned zero, or stay") {
     Grid<float> none(0, 8), table = Grid<float>::random(4, 8, 6, 1, 3), sums(1, 8), moments(1, 0);
     auto const before = table;
     for (Index c = 0; c < 8; ++c) sums(0, c) = 1;
-    run<testing::CudaEmulator<fp32>>(
-        context, EmbeddingBackward<fp32>{{}, {}, {}, none.view(), none.view(), moments.vector(), moments.vector(),
-                                         gamma.vector(), {}, {}, none.view(), table.view(), table.view(), table.view(),
-                                         sums.vector(), sums.vector(), write});
+    run<testing::CudaEmulator<fp32>>(context, EmbeddingBackward<fp32>{{},
+                                                                      {},
+                                                                      {},
+                                                                      none.view(),
+                                                                      none.view(),
+                                                                      moments.vector(),
+                                                                      moments.vector(),
+                                                                      gamma.vector(),
+                                                                      {},
+                                                                      {},
+                                                                      none.view(),
+                                                                      table.view(),
+                                                                      table.view(),
+                                                                      table.view(),
+                                                                      sums.vector(),
+                                                                      sums.vector(),
+                                                                      write});
     REQUIRE(table.gaps_untouched());
     for (Index r = 0; r < 4; ++r)
       for (Index c = 0; c < 8; ++c) REQUIRE(table(r, c) == (write == Write::add ? before(r, c) : 0.0f));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "hone/cuda/element_grid.hpp"
 #include "hone/generic/activation.hpp"
 #include "hone/ops/activation.hpp"
@@ -60,9 +62,12 @@ void with_activation(Activation kind, bool wide, Body const& body) {
     }
   };
   switch (kind) {
-    case Activation::gelu: return with_kind(std::integral_constant<Activation, Activation::gelu>{});
-    case Activation::gelu_new: return with_kind(std::integral_constant<Activation, Activation::gelu_new>{});
-    case Activation::relu: return with_kind(std::integral_constant<Activation, Activation::relu>{});
+    case Activation::gelu:
+      return with_kind(std::integral_constant<Activation, Activation::gelu>{});
+    case Activation::gelu_new:
+      return with_kind(std::integral_constant<Activation, Activation::gelu_new>{});
+    case Activation::relu:
+      return with_kind(std::integral_constant<Activation, Activation::relu>{});
   }
 }
 
@@ -91,8 +96,7 @@ struct CudaKernel<ActivationBackward<P>> {
   template <class Context>
   static void run(Context& context, ActivationBackward<P> const& op) {
     using namespace detail;
-    auto const grid =
-        ElementGrid::of(octet, op.u.rows, op.u.cols, is_flat(op.u) && is_flat(op.dh) && is_flat(op.du));
+    auto const grid = ElementGrid::of(octet, op.u.rows, op.u.cols, is_flat(op.u) && is_flat(op.dh) && is_flat(op.du));
     bool const wide = grid.width % octet == 0 && is_wide(op.u) && is_wide(op.dh) && is_wide(op.du);
     with_activation(op.kind, wide, [&](auto kind, auto is_wide_access) {
       context.launch(grid.shape(), ActivationBackwardKernel<P, kind(), is_wide_access()>{op, grid});

@@ -78,10 +78,10 @@ struct CudaKernel<AdamWStep<P>> {
     using Kernel = detail::AdamWKernel<P, wide>;
     using M = MasterOf<P>;
     constexpr Index per_block = Kernel::threads * Kernel::count;
-    context.launch(LaunchShape{.blocks = (op.weight.size + per_block - 1) / per_block},
-                   Kernel{op, M(1 - op.learning_rate * op.weight_decay), M(op.beta1), M(1 - op.beta1), M(op.beta2),
-                          M(1 - op.beta2), M(std::sqrt(op.correction2)), M(op.learning_rate / op.correction1),
-                          M(op.epsilon)});
+    context.launch(
+        LaunchShape{.blocks = (op.weight.size + per_block - 1) / per_block},
+        Kernel{op, M(1 - op.learning_rate * op.weight_decay), M(op.beta1), M(1 - op.beta1), M(op.beta2), M(1 - op.beta2),
+               M(std::sqrt(op.correction2)), M(op.learning_rate / op.correction1), M(op.epsilon)});
   }
 };
 

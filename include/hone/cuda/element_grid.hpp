@@ -8,8 +8,8 @@ namespace hone::detail {
 /// Threads of a block of kernels that go over a matrix element by element.
 inline constexpr int element_threads = 256;
 
-/// How such kernels cut a matrix: a thread takes a pack of neighbouring columns, a block a tile of a row. A matrix whose rows
-/// follow each other without gaps is one long row.
+/// How such kernels cut a matrix: a thread takes a pack of neighbouring columns, a block a tile of a row. A matrix whose
+/// rows follow each other without gaps is one long row.
 struct ElementGrid {
   Index rows, width, tiles;
   int count;  ///< columns of a pack

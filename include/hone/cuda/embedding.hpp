@@ -92,8 +92,7 @@ struct CudaKernel<EmbeddingBackward<P>> {
     std::size_t const norm_bytes = static_cast<std::size_t>(norm_partials_size(op.z.rows, op.z.cols)) * sizeof(M);
     // The norm's sums are done with their memory before the tables need theirs.
     void* const scratch = context.scratch(norm_bytes > table_scratch.bytes() ? norm_bytes : table_scratch.bytes());
-    norm_backward<DropoutOf::input, P>(context,
-                                       {op.dy, op.z, op.mean, op.rstd, op.gamma, op.dropout, op.rows, op.dz, {}},
+    norm_backward<DropoutOf::input, P>(context, {op.dy, op.z, op.mean, op.rstd, op.gamma, op.dropout, op.rows, op.dz, {}},
                                        op.dgamma, op.dbeta, op.write, static_cast<M*>(scratch));
     table_gradient<P>(context, {op.tokens, op.positions, op.segments}, op.dz, {op.dword, op.dposition, op.dsegment},
                       op.write, scratch);

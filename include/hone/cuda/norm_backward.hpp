@@ -142,7 +142,8 @@ struct NormBackwardKernel {
 
   /// The block's sums, its warps in order; the last one writes them.
   template <class Thread>
-  HONE_HOST_DEVICE void add_warps(Thread const& thread, M (&dgamma)[Tile::room][octet], M (&dbeta)[Tile::room][octet]) const {
+  HONE_HOST_DEVICE void add_warps(Thread const& thread, M (&dgamma)[Tile::room][octet],
+                                  M (&dbeta)[Tile::room][octet]) const {
     auto const sums = thread.template shared<M>(0, 2 * Tile::room * warp_columns);
     for (int warp = 0; warp < row_warps; ++warp) {
       if (thread.warp() == warp) {
@@ -207,7 +208,8 @@ struct NormParameterPartialsKernel {
   }
 };
 
-/// dgamma and dbeta from the blocks' sums: 32 columns a block; warp w adds the blocks w, w + 16, ..., then the warps in order.
+/// dgamma and dbeta from the blocks' sums: 32 columns a block; warp w adds the blocks w, w + 16, ..., then the warps in
+/// order.
 template <class M>
 struct NormParameterSumsKernel {
   static constexpr char const* name = "norm_parameter_sums";
@@ -236,8 +238,8 @@ struct NormParameterSumsKernel {
 
 /// Launches the kernels above. @param partials  norm_partials_size() values of scratch memory, aligned to 16 bytes
 template <DropoutOf dropout_of, class P, class Context>
-void norm_backward(Context& context, NormBackward<P> const& op, VectorView<MasterOf<P>> dgamma, VectorView<MasterOf<P>> dbeta,
-                   Write write, MasterOf<P>* partials) {
+void norm_backward(Context& context, NormBackward<P> const& op, VectorView<MasterOf<P>> dgamma,
+                   VectorView<MasterOf<P>> dbeta, Write write, MasterOf<P>* partials) {
   using S = StatisticOf<P>;
   using M = MasterOf<P>;
   S const scale = S(op.dropout.scale());
@@ -251,9 +253,8 @@ void norm_backward(Context& context, NormBackward<P> const& op, VectorView<Maste
     context.launch(LaunchShape{.blocks = blocks, .shared_bytes = Kernel::shared_bytes()}, Kernel{op, scale, partials});
   });
   using Sums = NormParameterSumsKernel<M>;
-  context.launch(
-      LaunchShape{.blocks = (2 * width + warp_size - 1) / warp_size, .shared_bytes = Sums::threads * sizeof(M)},
-      Sums{partials, blocks, dgamma, dbeta, write == Write::add});
+  context.launch(LaunchShape{.blocks = (2 * width + warp_size - 1) / warp_size, .shared_bytes = Sums::threads * sizeof(M)},
+                 Sums{partials, blocks, dgamma, dbeta, write == Write::add});
 }
 
 }  // namespace hone::detail

@@ -82,13 +82,13 @@ HONE_HOST_DEVICE inline Pack<A, count> load_pack(A const* values, Index first, I
     HONE_DEVICE_UNROLL
     for (int i = 0; i < count; ++i)
       if (first + i < width) pack.set(i, values[first + i]);
-  } else if constexpr (pack.words == 2) {
+  } else if constexpr (Pack<A, count>::words == 2) {
     Words2 const part = load_as<Words2>(values, first);
     pack.word[0] = part.word[0];
     pack.word[1] = part.word[1];
   } else {
     HONE_DEVICE_UNROLL
-    for (int p = 0; p < pack.words / 4; ++p) {
+    for (int p = 0; p < Pack<A, count>::words / 4; ++p) {
       Words4 const part = load_as<Words4>(values, first + p * static_cast<int>(16 / sizeof(A)));
       HONE_DEVICE_UNROLL
       for (int i = 0; i < 4; ++i) pack.word[4 * p + i] = part.word[i];
@@ -104,11 +104,11 @@ HONE_HOST_DEVICE inline void store_pack(A* values, Index first, Index width, Pac
     HONE_DEVICE_UNROLL
     for (int i = 0; i < count; ++i)
       if (first + i < width) values[first + i] = pack.get(i);
-  } else if constexpr (pack.words == 2) {
+  } else if constexpr (Pack<A, count>::words == 2) {
     store_as(values, first, Words2{{pack.word[0], pack.word[1]}});
   } else {
     HONE_DEVICE_UNROLL
-    for (int p = 0; p < pack.words / 4; ++p)
+    for (int p = 0; p < Pack<A, count>::words / 4; ++p)
       store_as(values, first + p * static_cast<int>(16 / sizeof(A)),
                Words4{{pack.word[4 * p], pack.word[4 * p + 1], pack.word[4 * p + 2], pack.word[4 * p + 3]}});
   }

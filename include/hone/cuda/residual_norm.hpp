@@ -81,8 +81,8 @@ struct CudaKernel<ResidualNormForward<P>> {
   template <class Context>
   static void run(Context& context, ResidualNormForward<P> const& op) {
     using namespace detail;
-    bool const wide = is_wide(op.x) && is_wide(op.residual) && is_wide(op.z) && is_wide(op.y) && is_wide(op.gamma) &&
-                      is_wide(op.beta);
+    bool const wide =
+        is_wide(op.x) && is_wide(op.residual) && is_wide(op.z) && is_wide(op.y) && is_wide(op.gamma) && is_wide(op.beta);
     with_row_tile<4>(op.z.cols, wide, [&]<class Tile>(Tile) {
       context.launch(LaunchShape{.blocks = row_blocks(op.z.rows)},
                      ResidualNormForwardKernel<P, Tile>{op, StatisticOf<P>(op.dropout.scale())});
@@ -96,11 +96,11 @@ struct CudaKernel<ResidualNormBackward<P>> {
   static void run(Context& context, ResidualNormBackward<P> const& op) {
     using namespace detail;
     using M = MasterOf<P>;
-    M* const partials = static_cast<M*>(
-        context.scratch(static_cast<std::size_t>(norm_partials_size(op.z.rows, op.z.cols)) * sizeof(M)));
-    norm_backward<DropoutOf::result, P>(
-        context, {op.dy, op.z, op.mean, op.rstd, op.gamma, op.dropout, op.rows, op.dz, op.dx}, op.dgamma, op.dbeta, op.write,
-        partials);
+    M* const partials =
+        static_cast<M*>(context.scratch(static_cast<std::size_t>(norm_partials_size(op.z.rows, op.z.cols)) * sizeof(M)));
+    norm_backward<DropoutOf::result, P>(context,
+                                        {op.dy, op.z, op.mean, op.rstd, op.gamma, op.dropout, op.rows, op.dz, op.dx},
+                                        op.dgamma, op.dbeta, op.write, partials);
   }
 };
 

@@ -104,8 +104,7 @@ HONE_HOST_DEVICE inline void normalize(Octet<A> const& z, RowMoments<S> const& m
                                        Index column, Index width, S (&y)[octet]) {
   Octet<A> const factor = Tile::load(gamma, column, width), offset = Tile::load(beta, column, width);
   HONE_DEVICE_UNROLL
-  for (int i = 0; i < octet; ++i)
-    y[i] = S(factor.get(i)) * ((S(z.get(i)) - moments.mean) * moments.rstd) + S(offset.get(i));
+  for (int i = 0; i < octet; ++i) y[i] = S(factor.get(i)) * ((S(z.get(i)) - moments.mean) * moments.rstd) + S(offset.get(i));
 }
 
 /// values = mask * values * scale

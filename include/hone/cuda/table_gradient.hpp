@@ -11,9 +11,9 @@ namespace hone::detail {
 /// The gradient of embedding tables: entry i (+)= the sum of dz over the rows whose id is i.
 ///
 /// The rows are sorted by (id, row): row n goes to the place that as many rows have a smaller (id, row), counted by
-/// comparing with all of them, N^2 / 32 comparisons of a warp and no atomics. Neighbouring places with one id form a segment.
-/// A segment is summed in pieces of 32 rows, in order; where it has more than one piece, the pieces' sums are added after.
-/// The order is a function of the ids alone.
+/// comparing with all of them, N^2 / 32 comparisons of a warp and no atomics. Neighbouring places with one id form a
+/// segment. A segment is summed in pieces of 32 rows, in order; where it has more than one piece, the pieces' sums are added
+/// after. The order is a function of the ids alone.
 
 /// Rows of a piece; a warp's lanes look at one row each.
 inline constexpr int piece_rows = warp_size;
@@ -117,8 +117,8 @@ struct PieceSumsKernel {
       HONE_DEVICE_UNROLL
       for (int j = 0; j < ahead; ++j) {
         std::int32_t const n = thread.shuffle(my_row, i + j);  // 32 is a multiple of `ahead`
-        values[j] = i + j < count && column < width ? load_pack<wide, octet>(sums.dz.row(n), column, width)
-                                                    : Pack<A, octet>::zero();
+        values[j] =
+            i + j < count && column < width ? load_pack<wide, octet>(sums.dz.row(n), column, width) : Pack<A, octet>::zero();
       }
       HONE_DEVICE_UNROLL
       for (int j = 0; j < ahead; ++j) {
@@ -184,9 +184,8 @@ struct TableScratch {
 
 /// Launches the kernels above. @param scratch  TableScratch::bytes() of memory, aligned to 16 bytes
 template <class P, class Context>
-void table_gradient(Context& context, Three<VectorView<std::int32_t const>> const& ids,
-                    MatrixView<ActivationOf<P> const> dz, Three<MatrixView<MasterOf<P>>> const& tables, Write write,
-                    void* scratch) {
+void table_gradient(Context& context, Three<VectorView<std::int32_t const>> const& ids, MatrixView<ActivationOf<P> const> dz,
+                    Three<MatrixView<MasterOf<P>>> const& tables, Write write, void* scratch) {
   using M = MasterOf<P>;
   Index const rows = dz.rows, width = dz.cols;
   if (write == Write::assign)
