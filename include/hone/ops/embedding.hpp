@@ -25,7 +25,7 @@ struct EmbeddingForward {
   VectorView<StatisticOf<P>> mean, rstd;
 };
 
-/// dz = layer_norm'(mask * dy);  row i of each table (+)= the sum of dz over the rows that used it, in an order fixed by the ids
+/// dz = layer_norm'(mask * dy);  row i of each table (+)= the sum of dz over the rows that used it, in a fixed order
 ///
 /// Shapes as in forward; dz (N, D) is scratch and may be dy itself. With Write::assign, rows that no token used become zero.
 template <class P>

@@ -9,8 +9,8 @@ inline constexpr Index norm_chunk = 16384;
 
 /// result[0] = sum of x_i^2, in double. Shapes: x (n), partials (at least ceil(n / norm_chunk)), result (1).
 ///
-/// Partial c is the sum over elements c * norm_chunk .. (c + 1) * norm_chunk - 1; the partials are added in a
-/// fixed order.
+/// Partial c is the sum over elements c * norm_chunk .. (c + 1) * norm_chunk - 1; the partials are
+/// added in a fixed order.
 template <class P>
 struct SumOfSquares {
   VectorView<MasterOf<P> const> x;
