@@ -2,6 +2,7 @@
 
 #include "hone/cpu/backend.hpp"
 #include "hone/layers/encoder.hpp"
+#include "support/backends.hpp"
 #include "support/check_layer.hpp"
 
 namespace {
@@ -37,8 +38,8 @@ TEST_CASE("encoder blocks, all rows and first rows, on the processor") { check_b
 template <class B>
 void check_encoder(ReadRows read) {
   INFO("first rows " << (read == ReadRows::first));
-  testing::CheckOptions const options{.seed = 2, .most_values = 30};
-  HostContext context({1});
+  testing::CheckOptions const options = test::affordable<B>({.seed = 2, .most_values = 30});
+  typename B::Context context({1});
   ParameterStore<B> store(context);
   Encoder<B> const encoder(store, "encoder", shape(10, 2, 7, 0.15), 3);
   store.allocate();
@@ -65,6 +66,11 @@ TEST_CASE("an encoder of three blocks, on the reference") {
 TEST_CASE("an encoder of three blocks, on the processor") {
   check_encoder<Cpu<fp64>>(ReadRows::all);
   check_encoder<Cpu<fp64>>(ReadRows::first);
+}
+TEMPLATE_TEST_CASE("encoder blocks and an encoder of three, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check_blocks<TestType>();
+  check_encoder<TestType>(ReadRows::all);
+  check_encoder<TestType>(ReadRows::first);
 }
 
 }  // namespace
