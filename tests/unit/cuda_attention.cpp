@@ -2,6 +2,8 @@
 #include "hone/cuda/attention.hpp"
 
 #include <cmath>
+#include <string_view>
+#include <vector>
 
 #include "hone/generic/attention.hpp"
 #include "hone/testing/cuda_emulator.hpp"
@@ -199,6 +201,17 @@ TEST_CASE("heads that are too wide for the kernels run on the generic rung") {
   auto const got = wide.compute<CudaEmulator<fp32>>(context);
   REQUIRE(wide.worst(got, wide.expected()) <= 1);
   REQUIRE(context.take_launches().empty());
+}
+
+TEST_CASE("each attention runs on the kernels that are meant for it") {
+  STATIC_REQUIRE(std::is_same_v<RungOf<CudaEmulator<mixed>, AttentionForward<mixed>>, CudaRung>);
+  STATIC_REQUIRE(std::is_same_v<RungOf<CudaEmulator<mixed>, AttentionBackward<mixed>>, CudaRung>);
+  EmulatorContext context;
+  Case<mixed>({9, 4}, {9, 4}, 1, 32, 0).compute<CudaEmulator<mixed>>(context);
+  REQUIRE(context.take_launches() ==
+          std::vector<std::string_view>{"attention_forward", "attention_backward_query", "attention_backward_key"});
+  Case<mixed>({9, 4}, {1, 1}, 1, 32, 0).compute<CudaEmulator<mixed>>(context);
+  REQUIRE(context.take_launches() == std::vector<std::string_view>{"attention_single_forward", "attention_single_backward"});
 }
 
 /// Which rows and columns y has with V = 1 where query and key have the same number: the masks themselves.
