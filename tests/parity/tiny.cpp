@@ -7,6 +7,7 @@
 #include "hone/optim/adamw.hpp"
 #include "hone/optim/clip.hpp"
 #include "hone/optim/schedule.hpp"
+#include "support/backends.hpp"
 #include "support/catch.hpp"
 #include "support/stored_values.hpp"
 #include "support/tiny_bert.hpp"
@@ -98,6 +99,12 @@ TEST_CASE("outputs, hidden states, losses and gradients of four batches") {
   check_batches<Cpu<fp64>>(data.folder);
   check_batches<Reference<fp32>>(data.folder);
   check_batches<Cpu<fp32>>(data.folder);
+}
+TEMPLATE_TEST_CASE("outputs, hidden states, losses and gradients of four batches, on the device's operations", "",
+                   HONE_DEVICE_BACKENDS(fp64), testing::CudaEmulator<fp32>) {
+  Needs const data;
+  if (!data.has("expected.safetensors")) HONE_SKIP("expected/tiny/expected.safetensors is absent");
+  check_batches<TestType>(data.folder);
 }
 
 struct Settings {
@@ -196,6 +203,7 @@ void check_run(fs::path const& folder, std::string const& run) {
   }
 }
 
+template <class... Backends>
 void check_run(std::string const& run) {
   Needs const data;
   if (!data.has("train-" + run + ".json")) HONE_SKIP(("expected/tiny/train-" + run + ".json is absent").c_str());
@@ -207,15 +215,18 @@ void check_run(std::string const& run) {
     else
       check_run<B, OneGroup>(data.folder, run);
   };
-  check(std::type_identity<Reference<fp64>>{});
-  check(std::type_identity<Cpu<fp64>>{});
-  check(std::type_identity<Cpu<fp32>>{});
+  (check(std::type_identity<Backends>{}), ...);
 }
+void check_run(std::string const& run) { check_run<Reference<fp64>, Cpu<fp64>, Cpu<fp32>>(run); }
 
 TEST_CASE("training run: default") { check_run("default"); }
 TEST_CASE("training run: accumulation of unequal batches") { check_run("accumulate"); }
 TEST_CASE("training run: warm-up and linear decay") { check_run("warmup_linear"); }
 TEST_CASE("training run: no decay of biases and norms") { check_run("no_decay_groups"); }
 TEST_CASE("training run: tight clipping") { check_run("tight_clip"); }
+TEMPLATE_TEST_CASE("training runs, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64), testing::CudaEmulator<fp32>) {
+  for (char const* run : {"default", "accumulate", "warmup_linear", "no_decay_groups", "tight_clip"})
+    check_run<TestType>(run);
+}
 
 }  // namespace
