@@ -20,7 +20,9 @@ struct bfloat16 {
     requires std::floating_point<T> || std::integral<T>
   HONE_HOST_DEVICE constexpr explicit bfloat16(T value) : bits(rounded(static_cast<float>(value))) {}
 
-  HONE_HOST_DEVICE constexpr operator float() const { return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16); }
+  HONE_HOST_DEVICE constexpr operator float() const {
+    return __builtin_bit_cast(float, static_cast<std::uint32_t>(bits) << 16);
+  }
 
   HONE_HOST_DEVICE static constexpr bfloat16 from_bits(std::uint16_t bits) {
     bfloat16 value{};
