@@ -106,8 +106,9 @@ Peaks measure_peaks(CudaContext& context) {
   Buffer<B, std::byte> from(context, bytes), to(context, bytes);
   from.fill_zero();
   auto const copy = [&] {
-    detail::check_cuda(cudaMemcpyAsync(to.data(), from.data(), std::size_t(bytes), cudaMemcpyDeviceToDevice, context.stream()),
-                       "cudaMemcpyAsync");
+    detail::check_cuda(
+        cudaMemcpyAsync(to.data(), from.data(), std::size_t(bytes), cudaMemcpyDeviceToDevice, context.stream()),
+        "cudaMemcpyAsync");
   };
   copy();
   peaks.bytes = 2 * double(bytes) / median_seconds(context, 20, copy);

@@ -16,14 +16,15 @@ int main(int argc, char** argv) {
     std::string precision = "mixed";
     CudaOptions cuda;
     bool info = false;
-    auto const settings = examples::read_settings(
-        argc, argv, "finetune_imdb_cuda", [&](CLI::App& app, examples::Settings& s) {
+    auto const settings =
+        examples::read_settings(argc, argv, "finetune_imdb_cuda", [&](CLI::App& app, examples::Settings& s) {
           app.add_option("--precision", precision, "mixed: bf16 with fp32 master weights and sums; fp32: no TF32 either")
               ->check(CLI::IsMember({"mixed", "fp32"}))
               ->capture_default_str();
           app.add_option("--device", cuda.device, "number of the GPU")->check(CLI::Range(0, 1023))->capture_default_str();
           app.add_option("--algorithms", s.algorithms, "algorithms.jsonl of an earlier run, to repeat its bits");
-          app.add_flag("--check-kernels", cuda.check_kernels, "wait after every kernel, so that one that fails is named: slow");
+          app.add_flag("--check-kernels", cuda.check_kernels,
+                       "wait after every kernel, so that one that fails is named: slow");
           app.add_flag("--info", info, "show devices and versions, and end");
         });
     if (!settings) return 0;

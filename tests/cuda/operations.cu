@@ -61,8 +61,8 @@ struct Operations {
     for (bool const with_bias : {true, false}) {
       check(inputs, [&]<class B>(auto& context, Place<B>& place) -> Outputs {
         Grid<A> y(rows, outputs, gap);
-        run<B>(context, LinearForward<P>{place(x), place(weight), with_bias ? place.vector(bias) : VectorView<A const>{},
-                                         place(y)});
+        run<B>(context,
+               LinearForward<P>{place(x), place(weight), with_bias ? place.vector(bias) : VectorView<A const>{}, place(y)});
         place.fetch();
         return {y};
       });
@@ -121,9 +121,9 @@ struct Operations {
     check(width, [&]<class B>(auto& context, Place<B>& place) -> Outputs {
       Grid<A> z(n, width, gap), y(n, width, gap);
       Grid<S> mean(1, n), rstd(1, n);
-      run<B>(context, ResidualNormForward<P>{place(x), place(residual), dropout, place.rows(rows), place.vector(gamma),
-                                             place.vector(beta), 1e-5, place(z), place(y), place.vector(mean),
-                                             place.vector(rstd)});
+      run<B>(context,
+             ResidualNormForward<P>{place(x), place(residual), dropout, place.rows(rows), place.vector(gamma),
+                                    place.vector(beta), 1e-5, place(z), place(y), place.vector(mean), place.vector(rstd)});
       place.fetch();
       return {z, y, mean, rstd};
     });
@@ -158,10 +158,10 @@ struct Operations {
     check(width, [&]<class B>(auto& context, Place<B>& place) -> Outputs {
       Grid<A> z(n, width), y(n, width);
       Grid<S> mean(1, n), rstd(1, n);
-      run<B>(context, EmbeddingForward<P>{place.vector(tokens), place.vector(rows.position), place.vector(segments),
-                                          place(word), place(position), place(segment), place.vector(gamma),
-                                          place.vector(beta), 1e-5, dropout, place.rows(rows), place(z), place(y),
-                                          place.vector(mean), place.vector(rstd)});
+      run<B>(context,
+             EmbeddingForward<P>{place.vector(tokens), place.vector(rows.position), place.vector(segments), place(word),
+                                 place(position), place(segment), place.vector(gamma), place.vector(beta), 1e-5, dropout,
+                                 place.rows(rows), place(z), place(y), place.vector(mean), place.vector(rstd)});
       place.fetch();
       return {z, y, mean, rstd};
     });
@@ -174,11 +174,11 @@ struct Operations {
         auto dword = Grid<M>::random(37, width, 8), dposition = Grid<M>::random(140, width, 9);
         auto dsegment = Grid<M>::random(2, width, 10), dgamma = Grid<M>::random(1, width, 11);
         auto dbeta = Grid<M>::random(1, width, 12);
-        run<B>(context, EmbeddingBackward<P>{place.vector(tokens), place.vector(rows.position), place.vector(segments),
-                                             place(dy), place(z), place.vector(mean), place.vector(rstd),
-                                             place.vector(gamma), dropout, place.rows(rows), place(dz), place(dword),
-                                             place(dposition), place(dsegment), place.vector(dgamma), place.vector(dbeta),
-                                             write});
+        run<B>(context,
+               EmbeddingBackward<P>{place.vector(tokens), place.vector(rows.position), place.vector(segments), place(dy),
+                                    place(z), place.vector(mean), place.vector(rstd), place.vector(gamma), dropout,
+                                    place.rows(rows), place(dz), place(dword), place(dposition), place(dsegment),
+                                    place.vector(dgamma), place.vector(dbeta), write});
         place.fetch();
         return {dz, dword, dposition, dsegment, dgamma, dbeta};
       });

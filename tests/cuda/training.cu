@@ -181,7 +181,8 @@ TEST_CASE("uploads may come from temporaries, in any number") {
     }
     auto const back = buffer.download();
     for (std::size_t i = 0; i < back.size(); ++i)
-      if (back[i] != (i < 100 ? std::int32_t(i) : std::int32_t(i) * (round + 1))) FAIL("value " << i << " of round " << round);
+      if (back[i] != (i < 100 ? std::int32_t(i) : std::int32_t(i) * (round + 1)))
+        FAIL("value " << i << " of round " << round);
   }
 }
 

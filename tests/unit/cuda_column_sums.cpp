@@ -40,7 +40,8 @@ TEST_CASE("column sums are right at every size, in one order of additions") {
 }
 
 TEST_CASE("the rows of a block depend on their number alone, and there are never too many blocks") {
-  for (Index const rows : {Index(0), Index(1), Index(128), Index(129), Index(65535) * 128, Index(65535) * 128 + 1, Index(1) << 40}) {
+  for (Index const rows :
+       {Index(0), Index(1), Index(128), Index(129), Index(65535) * 128, Index(65535) * 128 + 1, Index(1) << 40}) {
     INFO(rows);
     CHECK(detail::column_sum_blocks(rows) <= 65535);
     CHECK(detail::column_sum_blocks(rows) * detail::column_sum_rows(rows) >= rows);

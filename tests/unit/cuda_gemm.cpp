@@ -24,7 +24,8 @@ TEST_CASE("sizes share a bucket that is no smaller and at most a quarter larger"
   std::size_t buckets = 0;
   for (Index rows = 1; rows <= 20000; ++rows) {
     Index const bucket = detail::gemm_bucket(rows);
-    if (bucket < rows || bucket < before || (rows > 16 && 4 * bucket > 5 * rows + 4)) FAIL(rows << " is in bucket " << bucket);
+    if (bucket < rows || bucket < before || (rows > 16 && 4 * bucket > 5 * rows + 4))
+      FAIL(rows << " is in bucket " << bucket);
     if (detail::gemm_bucket(bucket) != bucket) FAIL("bucket " << bucket << " is not in itself");
     buckets += bucket != before;
     before = bucket;

@@ -36,7 +36,8 @@ inline std::string bytes_text(std::size_t bytes) {
 }
 /// E725: no code in the program for the device's architecture.
 [[noreturn]] inline void fail_no_code(std::string const& device, cudaError_t error) {
-  throw Error(725, "this program has no code for the device", {.value = device + ": " + cudaGetErrorString(error),
+  throw Error(725, "this program has no code for the device",
+              {.value = device + ": " + cudaGetErrorString(error),
                .allowed = "compute capability 8.0 or newer, and among CMAKE_CUDA_ARCHITECTURES"},
               "configure again with -DCMAKE_CUDA_ARCHITECTURES=native on a machine with the device, and build");
 }

@@ -13,8 +13,8 @@ inline Index column_sum_blocks(Index rows) { return (rows + column_sum_rows(rows
 /// Values that column_sums needs at `partials`.
 inline Index column_partials_size(Index rows, Index cols) { return column_sum_blocks(rows) * cols; }
 
-/// partials(b, c) = sum of x(n, c) over the rows n of block b: 64 columns a block, two a lane; warp w adds rows w, w + 8, ...,
-/// then the warps in order.
+/// partials(b, c) = sum of x(n, c) over the rows n of block b: 64 columns a block, two a lane; warp w adds rows w, w + 8,
+/// ..., then the warps in order.
 template <class A, class M>
 struct ColumnSumsKernel {
   static constexpr char const* name = "column_sums";

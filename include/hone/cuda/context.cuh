@@ -170,8 +170,10 @@ class CudaContext {
     last_ = name;
     cudaError_t error = cudaGetLastError();
     bool certain = true;
-    if (error == cudaSuccess && options_.check_kernels) error = cudaStreamSynchronize(stream());
-    else certain = error == cudaErrorInvalidConfiguration || error == cudaErrorLaunchOutOfResources;
+    if (error == cudaSuccess && options_.check_kernels)
+      error = cudaStreamSynchronize(stream());
+    else
+      certain = error == cudaErrorInvalidConfiguration || error == cudaErrorLaunchOutOfResources;
     if (error != cudaSuccess) detail::fail_kernel(error, name, certain);
   }
   void check_stream(cudaError_t error) {

@@ -74,9 +74,10 @@ struct FillWithBias {
 
 }  // namespace detail
 
-/// y^T (O, N) = W x^T + b: the bias by the epilogue, or, where there is none for it (fp64), written to y before and added to.
+/// y^T (O, N) = W x^T + b: the bias by the epilogue, or, where there is none for it (fp64), written to y before and added
+/// to.
 template <class P>
-  requires detail::GemmFormats<ActivationOf<P>, ActivationOf<P>>
+requires detail::GemmFormats<ActivationOf<P>, ActivationOf<P>>
 struct CublasLtKernel<LinearForward<P>> {
   static void run(CudaContext& context, LinearForward<P> const& op) {
     using detail::GemmProblem, detail::GemmEpilogue;
@@ -94,14 +95,13 @@ struct CublasLtKernel<LinearForward<P>> {
       if (context.gemm().run(with_epilogue(problem(Write::assign), GemmEpilogue::bias), GemmProblem::n, buffers)) return;
     }
     context.for_each(op.y.rows * op.y.cols, detail::FillWithBias<ActivationOf<P>>{op.bias, op.y});
-    if (!context.gemm().run(problem(Write::add), GemmProblem::n, buffers))
-      GenericKernel<LinearForward<P>>::run(context, op);
+    if (!context.gemm().run(problem(Write::add), GemmProblem::n, buffers)) GenericKernel<LinearForward<P>>::run(context, op);
   }
 };
 
 /// dx^T (C, N) (+)= W^T dy^T
 template <class P>
-  requires detail::GemmFormats<ActivationOf<P>, ActivationOf<P>>
+requires detail::GemmFormats<ActivationOf<P>, ActivationOf<P>>
 struct CublasLtKernel<LinearBackwardInput<P>> {
   static void run(CudaContext& context, LinearBackwardInput<P> const& op) {
     if (op.dx.rows == 0 || op.dx.cols == 0) return;
@@ -115,7 +115,7 @@ struct CublasLtKernel<LinearBackwardInput<P>> {
 
 /// dW^T (C, O) (+)= x^T dy, db (+)= column sums of dy: by the epilogue where that assigns and costs less than a kernel.
 template <class P>
-  requires detail::GemmFormats<ActivationOf<P>, MasterOf<P>>
+requires detail::GemmFormats<ActivationOf<P>, MasterOf<P>>
 struct CublasLtKernel<LinearBackwardParameters<P>> {
   static void run(CudaContext& context, LinearBackwardParameters<P> const& op) {
     using A = ActivationOf<P>;

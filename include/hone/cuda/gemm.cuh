@@ -28,18 +28,23 @@ struct GemmFormat {
 /// fp32 is exact: CUBLAS_COMPUTE_32F takes no TF32.
 inline GemmFormat gemm_format(GemmProblem const& problem) {
   switch (static_cast<GemmType>(problem[GemmProblem::type])) {
-    case GemmType::bf16: return {CUDA_R_16BF, CUDA_R_16BF, CUDA_R_32F, CUBLAS_COMPUTE_32F, 2, 2};
-    case GemmType::bf16_to_float: return {CUDA_R_16BF, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, 2, 4};
-    case GemmType::float32: return {CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, 4, 4};
-    case GemmType::float64: break;
+    case GemmType::bf16:
+      return {CUDA_R_16BF, CUDA_R_16BF, CUDA_R_32F, CUBLAS_COMPUTE_32F, 2, 2};
+    case GemmType::bf16_to_float:
+      return {CUDA_R_16BF, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, 2, 4};
+    case GemmType::float32:
+      return {CUDA_R_32F, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, 4, 4};
+    case GemmType::float64:
+      break;
   }
   return {CUDA_R_64F, CUDA_R_64F, CUDA_R_64F, CUBLAS_COMPUTE_64F, 8, 8};
 }
 
 inline void check_cublas(cublasStatus_t status, char const* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(724, "cuBLASLt failed", {.value = std::string(call) + ": " + cublasLtGetStatusString(status)},
-              "see that cuBLASLt and the driver belong to CUDA 12 or newer and that the device has memory left, then run again");
+  throw Error(
+      724, "cuBLASLt failed", {.value = std::string(call) + ": " + cublasLtGetStatusString(status)},
+      "see that cuBLASLt and the driver belong to CUDA 12 or newer and that the device has memory left, then run again");
 }
 
 /// What the matrices of a problem are read from and written to. `bias`: the vector of the epilogue.
@@ -104,9 +109,7 @@ class Gemm {
   }
 
   std::string algorithms() const { return algorithms_.text(device_name_, cublasLtGetVersion()); }
-  std::size_t use_algorithms(std::string const& text) {
-    return algorithms_.read(text, device_name_, cublasLtGetVersion());
-  }
+  std::size_t use_algorithms(std::string const& text) { return algorithms_.read(text, device_name_, cublasLtGetVersion()); }
 
  private:
   static constexpr std::size_t workspace_bytes = std::size_t(32) << 20;
@@ -144,7 +147,8 @@ class Gemm {
    private:
     template <class T>
     void set(cublasLtMatmulDescAttributes_t attribute, T const& value) {
-      check_cublas(cublasLtMatmulDescSetAttribute(&product, attribute, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
+      check_cublas(cublasLtMatmulDescSetAttribute(&product, attribute, &value, sizeof value),
+                   "cublasLtMatmulDescSetAttribute");
     }
     static void layout(cublasLtMatrixLayoutOpaque_t& matrix, cudaDataType_t type, std::int64_t rows, std::int64_t columns,
                        std::int64_t leading) {
@@ -179,7 +183,8 @@ class Gemm {
     check_cublas(status, "cublasLtMatmulAlgoGetHeuristic");
     std::vector<GemmChoice> usable;
     for (int i = 0; i < returned; ++i)
-      if (found[i].state == CUBLAS_STATUS_SUCCESS && found[i].workspaceSize <= workspace_bytes && fixed_order(found[i].algo)) {
+      if (found[i].state == CUBLAS_STATUS_SUCCESS && found[i].workspaceSize <= workspace_bytes &&
+          fixed_order(found[i].algo)) {
         GemmChoice choice{true, 0, {}};
         std::memcpy(choice.words.data(), found[i].algo.data, sizeof found[i].algo.data);
         usable.push_back(choice);
@@ -287,14 +292,18 @@ class Gemm {
     return best;
   }
   void fill(GemmFormat const& format, void* to, std::size_t bytes) {
-    if (format.operand_bytes == 2) fill_as<bfloat16>(to, bytes);
-    else if (format.operand_bytes == 4) fill_as<float>(to, bytes);
-    else fill_as<double>(to, bytes);
+    if (format.operand_bytes == 2)
+      fill_as<bfloat16>(to, bytes);
+    else if (format.operand_bytes == 4)
+      fill_as<float>(to, bytes);
+    else
+      fill_as<double>(to, bytes);
   }
   template <class T>
   void fill_as(void* to, std::size_t bytes) {
     Index const count = static_cast<Index>(bytes / sizeof(T));
-    run_for_each<<<for_each_blocks(count), for_each_threads, 0, memory_->stream()>>>(count, FillNoise<T>{static_cast<T*>(to)});
+    run_for_each<<<for_each_blocks(count), for_each_threads, 0, memory_->stream()>>>(count,
+                                                                                     FillNoise<T>{static_cast<T*>(to)});
     check_cuda(cudaGetLastError(), "kernel fill_noise");
   }
 

@@ -19,8 +19,8 @@ namespace hone::detail {
 
 /// An algorithm as cuBLASLt hands it out: eight opaque words, which mean the same to the same version of the library.
 struct GemmChoice {
-  bool exists = false;       ///< false: cuBLASLt has none for the problem
-  float microseconds = 0;    ///< when it was measured; 0: it was not
+  bool exists = false;     ///< false: cuBLASLt has none for the problem
+  float microseconds = 0;  ///< when it was measured; 0: it was not
   std::array<std::uint64_t, 8> words{};
 };
 
@@ -123,7 +123,8 @@ class GemmAlgorithms {
       if (!word) refuse("words");
       choice.words[i] = *word;
     }
-    if (field("device").get_ref<std::string const&>() != device || field("cublaslt").get<std::size_t>() != library) return {};
+    if (field("device").get_ref<std::string const&>() != device || field("cublaslt").get<std::size_t>() != library)
+      return {};
     return std::pair{key, choice};
   }
 

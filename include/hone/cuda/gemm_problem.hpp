@@ -19,7 +19,21 @@ enum class GemmEpilogue : std::int64_t { none = 0, bias = 1, bias_gradient = 2 }
 /// A row-major matrix is the transpose of a column-major one with the same bytes, which is how ops/linear.hpp gets here.
 struct GemmProblem {
   enum Field : std::size_t {
-    type, epilogue, m, n, k, lda, ldb, ldd, transpose_a, transpose_b, add, align_a, align_b, align_d, fields
+    type,
+    epilogue,
+    m,
+    n,
+    k,
+    lda,
+    ldb,
+    ldd,
+    transpose_a,
+    transpose_b,
+    add,
+    align_a,
+    align_b,
+    align_d,
+    fields
   };
   std::array<std::int64_t, fields> values{};
 

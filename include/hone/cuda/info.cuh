@@ -16,7 +16,7 @@ namespace hone {
 struct CudaDevice {
   int index = 0;
   std::string name{};
-  int major = 0, minor = 0;          ///< compute capability
+  int major = 0, minor = 0;  ///< compute capability
   int multiprocessors = 0;
   std::size_t memory = 0, free = 0;  ///< bytes: all of it, and what no program uses now
 
@@ -69,8 +69,8 @@ inline std::string cuda_info_text() {
   try {
     for (CudaDevice const& device : cuda_devices())
       text += "device " + std::to_string(device.index) + ": " + device.name + ", compute capability " + device.capability() +
-              ", " + std::to_string(device.multiprocessors) + " multiprocessors, memory " + detail::bytes_text(device.memory) +
-              ", free " + detail::bytes_text(device.free) + "\n";
+              ", " + std::to_string(device.multiprocessors) + " multiprocessors, memory " +
+              detail::bytes_text(device.memory) + ", free " + detail::bytes_text(device.free) + "\n";
   } catch (Error const& error) {
     text += "no device can be used: " + std::string(error.what()) + "\n";
   }

@@ -19,8 +19,7 @@ inline constexpr int for_each_threads = 256;
 
 /// functor(0) .. functor(count - 1), each once; a grid strides over them.
 template <class Functor>
-__global__ void __launch_bounds__(for_each_threads)
-    run_for_each(Index count, __grid_constant__ Functor const functor) {
+__global__ void __launch_bounds__(for_each_threads) run_for_each(Index count, __grid_constant__ Functor const functor) {
   Index const step = static_cast<Index>(gridDim.x) * for_each_threads;
   for (Index i = static_cast<Index>(blockIdx.x) * for_each_threads + threadIdx.x; i < count; i += step) functor(i);
 }
