@@ -1,5 +1,5 @@
-// A backend of your own in one file: a context that counts, a rung with a kernel of your own, and a ladder that falls back to
-// generic/ for all other operations. Nothing above is written again: the same BertClassifier and Trainer run on it.
+// A backend of your own in one file: a context that counts, a rung with a kernel of your own, and a ladder that falls back
+// to generic/ for all other operations. Nothing above is written again: the same BertClassifier and Trainer run on it.
 //
 //   own_backend [STEPS]
 #include <hone/hone.hpp>
@@ -64,11 +64,11 @@ data::Dataset some_texts(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     std::vector<std::int32_t> tokens{0};
     double const stars = 1 + double(random.below(10));
-    while (tokens.size() < 12) tokens.push_back(std::int32_t(1 + random.below(10) + (11 * random.uniform() < stars ? 10 : 0)));
+    for (int word = 0; word < 11; ++word)
+      tokens.push_back(std::int32_t(1 + random.below(10) + (11 * random.uniform() < stars ? 10 : 0)));
     made.sources.emplace_back(), made.texts.emplace_back();
     made.tokens.push_back(tokens);
-    made.labels[0].values.push_back(stars > 5);
-    made.labels[1].values.push_back(stars);
+    made.labels[0].values.push_back(stars > 5), made.labels[1].values.push_back(stars);
   }
   return made;
 }

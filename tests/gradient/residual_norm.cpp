@@ -55,7 +55,8 @@ void check() {
 
 TEST_CASE("layer norm, alone and with residual and dropout, on the reference") { check<Reference<fp64>>(); }
 TEST_CASE("layer norm, alone and with residual and dropout, on the processor") { check<Cpu<fp64>>(); }
-TEMPLATE_TEST_CASE("layer norm, alone and with residual and dropout, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+TEMPLATE_TEST_CASE("layer norm, alone and with residual and dropout, on the device's operations", "",
+                   HONE_DEVICE_BACKENDS(fp64)) {
   check<TestType>();
 }
 

@@ -224,7 +224,8 @@ TEST_CASE("training run: accumulation of unequal batches") { check_run("accumula
 TEST_CASE("training run: warm-up and linear decay") { check_run("warmup_linear"); }
 TEST_CASE("training run: no decay of biases and norms") { check_run("no_decay_groups"); }
 TEST_CASE("training run: tight clipping") { check_run("tight_clip"); }
-TEMPLATE_TEST_CASE("training runs, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64), testing::CudaEmulator<fp32>) {
+TEMPLATE_TEST_CASE("training runs, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64),
+                   testing::CudaEmulator<fp32>) {
   for (char const* run : {"default", "accumulate", "warmup_linear", "no_decay_groups", "tight_clip"})
     check_run<TestType>(run);
 }

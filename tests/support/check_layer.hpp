@@ -19,7 +19,9 @@ inline testing::CheckReport check_report(testing::CheckReport report) {
 
 /// A backend whose kernels are emulated thread by thread: a thousand times slower.
 template <class B>
-inline constexpr bool is_emulated = requires(typename B::Context& context) { context.take_launches(); };
+inline constexpr bool is_emulated = requires(typename B::Context& context) {
+  context.take_launches();
+};
 
 /// Under the emulator a few values of each tensor are compared, and the random direction, in which all of them count.
 template <class B>

@@ -59,8 +59,7 @@ void check_dropout(double p, Index width) {
   run<ThrustHost<P>>(context, DropoutApply<P>{x.view(), dropout, rows.map(), y.view()});
   for (Index n = 0; n < 44; ++n)
     for (Index c = 0; c < width; ++c)
-      REQUIRE((static_cast<double>(y(n, c)) != 0) ==
-              dropout.keeps(c, rows.position[std::size_t(n)], rows.map().example(n)));
+      REQUIRE((static_cast<double>(y(n, c)) != 0) == dropout.keeps(c, rows.position[std::size_t(n)], rows.map().example(n)));
 }
 
 TEST_CASE("dropout agrees with the reference, and keeps exactly what its definition keeps") {

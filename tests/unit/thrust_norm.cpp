@@ -37,13 +37,32 @@ void check_residual_norm(std::vector<int> const& lengths, Index width, double p,
         // As the layers call it: dz in the place of dy, without dropout also dx in that of dz, or no dx.
         Grid<A> in_place = dy, alone = dy;
         Grid<M> gamma2(1, width), beta2(1, width), gamma3(1, width), beta3(1, width);
-        run<B>(context, ResidualNormBackward<P>{in_place.view(), z.view(), mean.vector(), rstd.vector(), gamma.vector(), {},
-                                                {}, in_place.view(), in_place.view(), gamma2.vector(), beta2.vector(),
+        run<B>(context, ResidualNormBackward<P>{in_place.view(),
+                                                z.view(),
+                                                mean.vector(),
+                                                rstd.vector(),
+                                                gamma.vector(),
+                                                {},
+                                                {},
+                                                in_place.view(),
+                                                in_place.view(),
+                                                gamma2.vector(),
+                                                beta2.vector(),
                                                 Write::assign});
-        run<B>(context, ResidualNormBackward<P>{alone.view(), z.view(), mean.vector(), rstd.vector(), gamma.vector(), {}, {},
-                                                alone.view(), {}, gamma3.vector(), beta3.vector(), Write::assign});
-        return std::vector<AnyGrid>{z,      y,     mean,     rstd,   dz,    dx,    dgamma, dbeta, z_in_place,
-                                    y2,     mean2, rstd2,    in_place, alone, gamma2, beta2, gamma3, beta3};
+        run<B>(context, ResidualNormBackward<P>{alone.view(),
+                                                z.view(),
+                                                mean.vector(),
+                                                rstd.vector(),
+                                                gamma.vector(),
+                                                {},
+                                                {},
+                                                alone.view(),
+                                                {},
+                                                gamma3.vector(),
+                                                beta3.vector(),
+                                                Write::assign});
+        return std::vector<AnyGrid>{z,  y,     mean,  rstd,     dz,    dx,     dgamma, dbeta,  z_in_place,
+                                    y2, mean2, rstd2, in_place, alone, gamma2, beta2,  gamma3, beta3};
       },
       std::max(n, width));
 }
@@ -147,11 +166,23 @@ TEST_CASE("temporary memory is given back, and a step like the one before takes 
   auto step = [&] {
     Grid<double> dz = Grid<double>::random(n, width, 5), word(1, width), position(n, width), segment(1, width);
     Grid<double> dgamma(1, width), dbeta(1, width);
-    run<ThrustHost<fp64>>(context,
-                          EmbeddingBackward<fp64>{ids, rows.map().position, ids, dz.view(), z.view(), mean.vector(),
-                                                  rstd.vector(), gamma.vector(), {}, rows.map(), dz.view(), word.view(),
-                                                  position.view(), segment.view(), dgamma.vector(), dbeta.vector(),
-                                                  Write::assign});
+    run<ThrustHost<fp64>>(context, EmbeddingBackward<fp64>{ids,
+                                                           rows.map().position,
+                                                           ids,
+                                                           dz.view(),
+                                                           z.view(),
+                                                           mean.vector(),
+                                                           rstd.vector(),
+                                                           gamma.vector(),
+                                                           {},
+                                                           rows.map(),
+                                                           dz.view(),
+                                                           word.view(),
+                                                           position.view(),
+                                                           segment.view(),
+                                                           dgamma.vector(),
+                                                           dbeta.vector(),
+                                                           Write::assign});
   };
   CHECK(context.temporary().bytes() == 0);
   step();

@@ -60,9 +60,19 @@ TEST_CASE("AdamW leaves everything untouched when the gradient's scale is not fi
   Grid<bfloat16> const working_before = working;
   ThrustHostContext context({2});
   for (double const scale : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
-    run<ThrustHost<mixed>>(context,
-                           AdamWStep<mixed>{weight.vector(), gradient.vector(), first.vector(), second.vector(), {&scale, 1},
-                                            1e-2, 0.01, 0.9, 0.999, 1e-8, 0.1, 0.001, working.vector()});
+    run<ThrustHost<mixed>>(context, AdamWStep<mixed>{weight.vector(),
+                                                     gradient.vector(),
+                                                     first.vector(),
+                                                     second.vector(),
+                                                     {&scale, 1},
+                                                     1e-2,
+                                                     0.01,
+                                                     0.9,
+                                                     0.999,
+                                                     1e-8,
+                                                     0.1,
+                                                     0.001,
+                                                     working.vector()});
     REQUIRE(weight.same_bits(before));
     REQUIRE(first.same_bits(before));
     REQUIRE(second.same_bits(before));

@@ -17,8 +17,7 @@ struct DropoutBlock {
     ColumnBlock const at(i, op.x.cols);
     KeptColumns const kept(op.dropout, op.rows, at.row, at.block);
     S const scale = S(op.dropout.scale());
-    for (Index c = at.begin; c < at.end; ++c)
-      op.y(at.row, c) = kept[c - at.begin] ? A(S(op.x(at.row, c)) * scale) : A(0);
+    for (Index c = at.begin; c < at.end; ++c) op.y(at.row, c) = kept[c - at.begin] ? A(S(op.x(at.row, c)) * scale) : A(0);
   }
 };
 

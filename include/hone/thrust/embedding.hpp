@@ -21,8 +21,7 @@ struct EmbeddingSum {
   HONE_HOST_DEVICE void operator()(Index i) const {
     using S = StatisticOf<P>;
     Index const n = i / z.cols, c = i % z.cols;
-    z(n, c) =
-        ActivationOf<P>(S(word(tokens[n], c)) + S(segment(segments[n], c)) + S(position(positions[n], c)));
+    z(n, c) = ActivationOf<P>(S(word(tokens[n], c)) + S(segment(segments[n], c)) + S(position(positions[n], c)));
   }
 };
 
@@ -56,8 +55,7 @@ struct TableSum {
 template <class P, class Policy>
 void thrust_table_gradient(Policy& policy, VectorView<std::int32_t const> ids, MatrixView<ActivationOf<P> const> dz,
                            MatrixView<MasterOf<P>> dtable, Write write) {
-  if (write == Write::assign)
-    thrust_each(policy, dtable.rows * dtable.cols, ZeroElement<MasterOf<P>>{dtable});
+  if (write == Write::assign) thrust_each(policy, dtable.rows * dtable.cols, ZeroElement<MasterOf<P>>{dtable});
   Index const count = dz.rows;
   Temporary<std::int32_t, Policy> const memory(policy, 2 * count);
   std::int32_t *const sorted = memory.data(), *const rows = sorted + count;
@@ -77,11 +75,9 @@ struct ThrustKernel<EmbeddingForward<P>> {
     detail::thrust_each(
         policy, op.z.rows * op.z.cols,
         detail::EmbeddingSum<P>{op.tokens, op.positions, op.segments, op.word, op.position, op.segment, op.z});
-    detail::thrust_each(policy, op.z.rows,
-                        detail::RowStatistics<P>{op.z, StatisticOf<P>(op.epsilon), op.mean, op.rstd});
-    detail::thrust_each(
-        policy, detail::column_blocks(op.z.rows, op.z.cols),
-        detail::NormalizedBlock<P>{op.z, op.mean, op.rstd, op.gamma, op.beta, op.dropout, op.rows, op.y});
+    detail::thrust_each(policy, op.z.rows, detail::RowStatistics<P>{op.z, StatisticOf<P>(op.epsilon), op.mean, op.rstd});
+    detail::thrust_each(policy, detail::column_blocks(op.z.rows, op.z.cols),
+                        detail::NormalizedBlock<P>{op.z, op.mean, op.rstd, op.gamma, op.beta, op.dropout, op.rows, op.y});
   }
 };
 
@@ -101,9 +97,9 @@ struct ThrustKernel<EmbeddingBackward<P>> {
       detail::Temporary<StatisticOf<P>, decltype(policy)> const means(policy, 2 * op.z.rows);
       detail::thrust_each(policy, op.z.rows,
                           detail::RowGradientMeans<P>{dz, op.z, op.mean, op.rstd, op.gamma, means.data()});
-      detail::thrust_each(policy, blocks,
-                          detail::NormGradientBlock<P>{dz, op.z, op.mean, op.rstd, op.gamma, means.data(), {}, {}, op.dz,
-                                                       {}});
+      detail::thrust_each(
+          policy, blocks,
+          detail::NormGradientBlock<P>{dz, op.z, op.mean, op.rstd, op.gamma, means.data(), {}, {}, op.dz, {}});
     }
     detail::thrust_table_gradient<P>(policy, op.tokens, dz, op.dword, op.write);
     detail::thrust_table_gradient<P>(policy, op.positions, dz, op.dposition, op.write);

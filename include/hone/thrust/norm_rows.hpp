@@ -54,7 +54,7 @@ template <class P>
 struct NormParameterPartial {
   MatrixView<ActivationOf<P> const> dy, z;
   VectorView<StatisticOf<P> const> mean, rstd;
-  MasterOf<P> *gamma_sums, *beta_sums;  ///< (partials, D)
+  MasterOf<P>*gamma_sums, *beta_sums;  ///< (partials, D)
   HONE_HOST_DEVICE void operator()(Index i) const {
     using S = StatisticOf<P>;
     using M = MasterOf<P>;

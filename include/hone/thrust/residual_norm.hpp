@@ -37,10 +37,8 @@ struct ThrustKernel<ResidualNormForward<P>> {
     auto const policy = context.policy();
     Index const blocks = detail::column_blocks(op.z.rows, op.z.cols);
     detail::thrust_each(policy, blocks, detail::ResidualBlock<P>{op.x, op.residual, op.dropout, op.rows, op.z});
-    detail::thrust_each(policy, op.z.rows,
-                        detail::RowStatistics<P>{op.z, StatisticOf<P>(op.epsilon), op.mean, op.rstd});
-    detail::thrust_each(policy, blocks,
-                        detail::NormalizedBlock<P>{op.z, op.mean, op.rstd, op.gamma, op.beta, {}, {}, op.y});
+    detail::thrust_each(policy, op.z.rows, detail::RowStatistics<P>{op.z, StatisticOf<P>(op.epsilon), op.mean, op.rstd});
+    detail::thrust_each(policy, blocks, detail::NormalizedBlock<P>{op.z, op.mean, op.rstd, op.gamma, op.beta, {}, {}, op.y});
   }
 };
 

@@ -44,8 +44,12 @@ class TemporaryMemory {
   }
 
   /// Bytes held, and bytes of blocks that are taken right now.
-  std::size_t bytes() const { return sum([](Block const&) { return true; }); }
-  std::size_t bytes_in_use() const { return sum([](Block const& block) { return block.used; }); }
+  std::size_t bytes() const {
+    return sum([](Block const&) { return true; });
+  }
+  std::size_t bytes_in_use() const {
+    return sum([](Block const& block) { return block.used; });
+  }
 
  private:
   struct Block {
