@@ -62,14 +62,14 @@ run_test() {
 }
 if [ "$tests" -eq 1 ]; then
   for program in operations training; do
-    run_test "cuda.$program" "$build/tests/hone.test.cuda.$program"
+    run_test "cuda.$program" "$build/tests/cuda/hone.test.cuda.$program"
   done
   if [ "$sanitizer" -eq 1 ] && command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck initcheck; do
       for program in operations training; do
         # Too large to be watched: the pebibyte; a captured graph is not run.
         run_test "compute-sanitizer $tool, cuda.$program" compute-sanitizer --tool "$tool" --error-exitcode 9 \
-          "$build/tests/hone.test.cuda.$program" '~too much memory*' '~a step like the one before*'
+          "$build/tests/cuda/hone.test.cuda.$program" '~too much memory*' '~a step like the one before*'
       done
     done
   elif [ "$sanitizer" -eq 1 ]; then
