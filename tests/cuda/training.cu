@@ -88,7 +88,10 @@ TEST_CASE("every operation runs on the rung that is meant for it") {
 
 TEST_CASE("without a device the error says so, and what to do") {
   std::string const why = test::no_device();
-  if (why.empty()) HONE_SKIP("there is a device");
+  if (why.empty()) {
+    SUCCEED("there is a device");
+    return;
+  }
   INFO(why);
   bool const numbered = why.find("[hone-E720]") == 0 || why.find("[hone-E721]") == 0 || why.find("[hone-E725]") == 0;
   CHECK(numbered);

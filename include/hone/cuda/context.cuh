@@ -130,8 +130,8 @@ class CudaContext {
   auto policy() { return ::thrust::cuda::par_nosync(temporary_).on(stream()); }
 
   detail::Gemm& gemm() { return gemm_; }
-  /// The algorithms of matrix products chosen so far, a JSON object a line. Which are the fastest is measured, and may
-  /// differ from run to run; a run that is given those of an earlier one repeats its bits.
+  /// The algorithms of matrix products chosen so far, a JSON object a line. Which are the fastest is measured, once in a
+  /// process, and may differ from one process to the next; a run that is given those of an earlier one repeats its bits.
   std::string algorithms() const { return gemm_.algorithms(); }
   /// Takes algorithms that `algorithms` gave, of the same device and version of cuBLASLt; returns how many. Throws E727
   /// when the text is damaged.

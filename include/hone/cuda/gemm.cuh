@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,12 +65,25 @@ struct FillNoise {
   }
 };
 
+/// The choice for a problem on one kind of device; made by `choose()` when no context of this process has met it, so that
+/// all of them compute the same bits. One thing is measured at a time.
+template <class Choose>
+GemmChoice choice_of_process(std::string const& device, GemmProblem const& problem, Choose const& choose) {
+  static std::mutex mutex;
+  static std::map<std::string, GemmAlgorithms> by_device;
+  std::lock_guard<std::mutex> const lock(mutex);
+  GemmAlgorithms& known = by_device[device];
+  if (GemmChoice const* choice = known.find(problem)) return *choice;
+  return known.set(problem, choose());
+}
+
 /// Matrix products by cuBLASLt: the descriptors, and one algorithm for every bucket of sizes.
 ///
 /// The first time that a bucket is met, the heuristic's candidates are measured on scratch memory and the fastest is kept
 /// (the first, unless another is 2 % faster). Candidates add in a fixed order: no split of k, or one that is summed up
 /// in the workspace, in the sum's format. Nothing is measured while a graph is captured, or where the scratch memory
-/// does not fit: then the heuristic's first is taken.
+/// does not fit: then the heuristic's first is taken. Contexts of one process share what was chosen; which candidate wins
+/// may differ from process to process, unless they are given the same (use_algorithms).
 class Gemm {
  public:
   Gemm(DeviceMemory& memory, std::string device_name, bool measure)
@@ -105,7 +120,9 @@ class Gemm {
   GemmChoice const& choice(GemmProblem const& problem, GemmProblem::Field tokens, GemmBuffers const& buffers) {
     GemmProblem const bucket = bucketed(problem, tokens);
     if (GemmChoice const* known = algorithms_.find(bucket)) return *known;
-    return algorithms_.set(bucket, choose(bucket, buffers.bias));
+    if (capturing()) return algorithms_.set(bucket, choose(bucket, buffers.bias));
+    return algorithms_.set(bucket, choice_of_process(device_name_ + (measure_ ? "" : ", not measured"), bucket,
+                                                     Choose{this, bucket, buffers.bias}));
   }
 
   std::string algorithms() const { return algorithms_.text(device_name_, cublasLtGetVersion()); }
@@ -216,12 +233,21 @@ class Gemm {
                           &description.d, &algorithm, workspace_, workspace_bytes, memory_->stream());
   }
 
+  struct Choose {
+    Gemm* gemm;
+    GemmProblem problem;
+    void* bias;
+    GemmChoice operator()() const { return gemm->choose(problem, bias); }
+  };
+  bool capturing() const {
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    check_cuda(cudaStreamIsCapturing(memory_->stream(), &capture), "cudaStreamIsCapturing");
+    return capture != cudaStreamCaptureStatusNone;
+  }
   GemmChoice choose(GemmProblem const& problem, void* bias) {
     auto const candidates = heuristic(problem, bias);
     if (candidates.empty()) return {};
-    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-    check_cuda(cudaStreamIsCapturing(memory_->stream(), &capture), "cudaStreamIsCapturing");
-    if (!measure_ || capture != cudaStreamCaptureStatusNone) return candidates[0];
+    if (!measure_ || capturing()) return candidates[0];
     try {
       return fastest(problem, candidates);
     } catch (Error const& error) {
