@@ -20,6 +20,7 @@
 #include "hone/core/precision.hpp"
 #include "hone/core/ragged_batch.hpp"
 #include "hone/core/ragged_tokens.hpp"
+#include "hone/core/rounding.hpp"
 #include "hone/core/row_map.hpp"
 #include "hone/core/sha256.hpp"
 #include "hone/core/thread_pool.hpp"

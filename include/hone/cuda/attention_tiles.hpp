@@ -6,6 +6,7 @@
 
 #include "hone/core/bfloat16.hpp"
 #include "hone/core/dropout.hpp"
+#include "hone/core/rounding.hpp"
 #include "hone/cuda/mma.hpp"
 #include "hone/cuda/rung.hpp"
 #include "hone/cuda/warp.hpp"
@@ -198,23 +199,6 @@ HONE_HOST_DEVICE inline float larger(float x, float y) {
 #endif
 }
 HONE_HOST_DEVICE inline double larger(double x, double y) { return y > x ? y : x; }
-
-/// x * y, rounded before anything is subtracted: the largest score minus itself must be 0 whatever its size, which an FMA
-/// of one of them would not give.
-HONE_HOST_DEVICE inline float rounded_product(float x, float y) {
-#if defined(__CUDA_ARCH__)
-  return __fmul_rn(x, y);
-#else
-  return x * y;
-#endif
-}
-HONE_HOST_DEVICE inline double rounded_product(double x, double y) {
-#if defined(__CUDA_ARCH__)
-  return __dmul_rn(x, y);
-#else
-  return x * y;
-#endif
-}
 
 /// Whether the eight columns of one Philox call are kept: bit c for column 8 * block + c. As Dropout::keeps.
 HONE_HOST_DEVICE inline std::uint32_t kept_bits(Dropout const& dropout, std::uint32_t block, std::uint32_t position,

@@ -26,7 +26,7 @@ struct EmbeddingForwardKernel {
     if (n >= op.z.rows) return;
     A const *const word = op.word.row(op.tokens[n]), *const position = op.position.row(op.positions[n]),
                    *const segment = op.segment.row(op.segments[n]);
-    Octet<A> z[Tile::room];
+    Octet<A> z[Tile::room] = {};
     S sum = 0;
     HONE_DEVICE_UNROLL
     for (int k = 0; k < Tile::octets(width); ++k) {

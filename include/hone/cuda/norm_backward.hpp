@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/rounding.hpp"
 #include "hone/cuda/row_tile.hpp"
 
 namespace hone::detail {
@@ -49,7 +50,7 @@ struct NormBackwardKernel {
     Index const rows_per_warp = norm_rows_per_warp(op.z.rows);
     Index const first = (thread.block() * row_warps + thread.warp()) * rows_per_warp;
     Index const last = first + rows_per_warp < op.z.rows ? first + rows_per_warp : op.z.rows;
-    Octet<A> gamma[Tile::room];
+    Octet<A> gamma[Tile::room] = {};
     M dgamma[Tile::room][octet], dbeta[Tile::room][octet];
     HONE_DEVICE_UNROLL
     for (int k = 0; k < Tile::room; ++k) {
@@ -84,7 +85,7 @@ struct NormBackwardKernel {
     Index const width = op.z.cols;
     S const mean = op.mean[n], rstd = op.rstd[n];
     S const dy_scale = dropout_of == DropoutOf::input && op.dropout.active() ? scale : S(1);
-    Octet<A> dy[Tile::room], z[Tile::room];
+    Octet<A> dy[Tile::room] = {}, z[Tile::room] = {};
     if constexpr (Tile::holds) {
       HONE_DEVICE_UNROLL
       for (int k = 0; k < Tile::room; ++k) load(thread, n, k, dy[k], z[k]);
@@ -123,7 +124,8 @@ struct NormBackwardKernel {
       S values[octet];
       HONE_DEVICE_UNROLL
       for (int i = 0; i < octet; ++i) {
-        S const xhat = (S(z[at].get(i)) - mean) * rstd, g = S(gamma[at].get(i)) * (S(dy[at].get(i)) * dy_scale);
+        S const xhat = (S(z[at].get(i)) - mean) * rstd;
+        S const g = rounded_product(S(gamma[at].get(i)), S(dy[at].get(i)) * dy_scale);  // D = 1: g = mean(g), to the bit
         values[i] = rstd * (g - mean_g - xhat * mean_g_xhat);
       }
       Octet<A> const dz = to_pack<A>(values);

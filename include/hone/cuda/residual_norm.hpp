@@ -23,7 +23,7 @@ struct ResidualNormForwardKernel {
     using S = StatisticOf<P>;
     Index const n = thread.block() * row_warps + thread.warp(), width = op.z.cols;
     if (n >= op.z.rows) return;
-    Octet<A> z[Tile::room], residual[Tile::room];
+    Octet<A> z[Tile::room] = {}, residual[Tile::room] = {};
     if constexpr (Tile::holds) {  // all loads before the first store: z may be x, so the compiler may not move them
       HONE_DEVICE_UNROLL
       for (int k = 0; k < Tile::octets(width); ++k) load(thread, n, k, z[k], residual[k]);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "hone/core/rounding.hpp"
 #include "hone/generic/rung.hpp"
 #include "hone/ops/attention.hpp"
 
@@ -44,7 +45,9 @@ struct AttentionForwardQuery {
     Index const b = sequence_of(op.query_offsets, row), query = row - op.query_offsets[b];
     Index const first = op.key_offsets[b], last = op.key_offsets[b + 1];
     ActivationOf<P> const* q = op.q.row(row) + h * width;
-    auto score = [&](Index j) { return S(op.scale) * head_dot<ActivationOf<P>, S>(q, op.k.row(j) + h * width, width); };
+    auto score = [&](Index j) {
+      return rounded_product(S(op.scale), head_dot<ActivationOf<P>, S>(q, op.k.row(j) + h * width, width));
+    };
     S highest = score(first);
     for (Index j = first + 1; j < last; ++j) {
       S const s = score(j);
@@ -79,7 +82,8 @@ HONE_HOST_DEVICE AttentionPair<StatisticOf<P>> attention_pair(AttentionBackward<
   using A = ActivationOf<P>;
   using S = StatisticOf<P>;
   Index const width = op.q.cols / op.heads, column = h * width;
-  S const s = S(op.scale) * head_dot<A, S>(op.q.row(query_row) + column, op.k.row(key_row) + column, width);
+  S const s =
+      rounded_product(S(op.scale), head_dot<A, S>(op.q.row(query_row) + column, op.k.row(key_row) + column, width));
   S const p = exp(s - op.lse(query_row, h));
   S const mask = S(attention_mask(op.dropout, h, query_row - op.query_offsets[b], key_row - op.key_offsets[b],
                                   op.first_example + b));

@@ -4,6 +4,7 @@
 
 #include "hone/core/backend.hpp"
 #include "hone/core/dropout.hpp"
+#include "hone/core/rounding.hpp"
 #include "hone/core/row_map.hpp"
 
 namespace hone::detail {
@@ -36,7 +37,7 @@ HONE_HOST_DEVICE void layer_norm_backward_row(A const* dy, A const* z, A const* 
   mean_g /= S(width);
   mean_g_xhat /= S(width);
   for (Index c = 0; c < width; ++c) {
-    S const xhat = (S(z[c]) - mean) * rstd, g = S(gamma[c]) * S(dy[c]);
+    S const xhat = (S(z[c]) - mean) * rstd, g = rounded_product(S(gamma[c]), S(dy[c]));  // D = 1: g = mean(g)
     dz[c] = A(rstd * (g - mean_g - xhat * mean_g_xhat));
   }
 }
