@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "hone/core/backend.hpp"
+#include "hone/core/rounding.hpp"
 #include "hone/thrust/algorithms.hpp"
 
 namespace hone::detail {
@@ -136,7 +137,8 @@ struct NormGradientBlock {
     S const m = mean[at.row], r = rstd[at.row], scale = S(dropout.scale());
     S const mean_g = means[2 * at.row], mean_g_xhat = means[2 * at.row + 1];
     for (Index c = at.begin; c < at.end; ++c) {
-      S const xhat = (S(z(at.row, c)) - m) * r, g = S(gamma[c]) * S(dy(at.row, c));
+      S const xhat = (S(z(at.row, c)) - m) * r;
+      S const g = rounded_product(S(gamma[c]), S(dy(at.row, c)));  // D = 1: g = mean(g), to the bit
       A const value = A(r * (g - mean_g - xhat * mean_g_xhat));
       dz(at.row, c) = value;
       if (dx) dx(at.row, c) = kept[c - at.begin] ? A(S(value) * scale) : A(0);
