@@ -38,6 +38,13 @@
 #define HONE_UNROLL
 #endif
 
+// The same in kernels whose loops host compilers cannot unroll (once around, or a number known late), which they warn of.
+#if defined(__CUDA_ARCH__)
+#define HONE_DEVICE_UNROLL _Pragma("unroll")
+#else
+#define HONE_DEVICE_UNROLL
+#endif
+
 // Whether AddressSanitizer watches: it must be told of stacks that are switched by hand.
 #if defined(__SANITIZE_ADDRESS__)
 #define HONE_ADDRESS_SANITIZER 1
@@ -50,11 +57,4 @@
 // Whether fibers have a switch of their own for this processor; else <ucontext.h>.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
 #define HONE_FIBER_X86_64 1
-#endif
-
-// The same in kernels whose loops host compilers cannot unroll (once around, or a number known late), which they warn of.
-#if defined(__CUDA_ARCH__)
-#define HONE_DEVICE_UNROLL _Pragma("unroll")
-#else
-#define HONE_DEVICE_UNROLL
 #endif

@@ -9,29 +9,33 @@ namespace hone {
 
 namespace detail {
 
-/// The number that a file of the system holds, or 0.
+/// The number that a file of the system begins with, or 0 ("max", or no such file).
 inline std::uint64_t number_in(char const* path) {
   std::ifstream file(path);
   std::uint64_t number = 0;
-  return file >> number ? number : 0;  // "max": no limit
+  return file >> number ? number : 0;
+}
+/// The number behind a name at the beginning of a line, or 0.
+inline std::uint64_t number_of(char const* path, std::string const& wanted) {
+  std::ifstream file(path);
+  std::uint64_t number = 0;
+  for (std::string name, rest; file >> name; std::getline(file, rest))
+    if (name == wanted) return file >> number ? number : 0;
+  return 0;
 }
 
 }  // namespace detail
 
 /// Bytes that the process may still take without swapping: what the system says is available, within the limit of the
-/// control group (containers). 0: not known.
+/// control group (containers), whose copies of files are given back when memory is short. 0: not known.
 inline std::uint64_t available_host_memory() {
-  std::uint64_t available = 0;
-  std::ifstream file("/proc/meminfo");
-  for (std::string name, rest; file >> name; std::getline(file, rest))
-    if (name == "MemAvailable:") {
-      file >> available;
-      available *= 1024;
-    }
-  std::uint64_t const limit = detail::number_in("/sys/fs/cgroup/memory.max"),
-                      used = detail::number_in("/sys/fs/cgroup/memory.current");
-  if (available > 0 && limit > 0) available = std::min(available, limit > used ? limit - used : 1);
-  return available;
+  std::uint64_t const available = detail::number_of("/proc/meminfo", "MemAvailable:") * 1024;
+  std::uint64_t const limit = detail::number_in("/sys/fs/cgroup/memory.max");
+  if (available == 0 || limit == 0) return available;
+  char const* const group = "/sys/fs/cgroup/memory.stat";
+  std::uint64_t const files = detail::number_of(group, "inactive_file") + detail::number_of(group, "active_file");
+  std::uint64_t const held = detail::number_in("/sys/fs/cgroup/memory.current"), used = held > files ? held - files : 0;
+  return std::min(available, limit > used ? limit - used : 1);
 }
 
 }  // namespace hone

@@ -11,6 +11,8 @@ namespace hone {
 /// What training by a recipe takes of the backend's memory: parameters, gradients, the optimizer's state, and the
 /// activations of the largest batch that can come. Nothing of it is taken.
 ///
+/// Not counted: scratch memory that kernels of a device take (partial sums, sorted ids) and what its libraries hold.
+///
 /// @param max_length  tokens of the longest text
 /// `plan.require()` then says, before anything is allocated, whether it fits.
 template <class Model, class RecipeType>

@@ -71,7 +71,8 @@ class Trainer {
   ///
   /// @param on_step  called as on_step(StepReport const&) after every step
   /// Errors: before the first step E401, E420, E421 (labels), E422 (not tokenised), E408 (no examples); E620 a loss is not
-  /// finite, E621 the gradient's norm is not finite: the parameters are then those before the step.
+  /// finite, E621 the gradient's norm is not finite: the parameters are then those before the step; the optimizer has
+  /// counted it, so go on with a new trainer.
   template <class OnStep>
   FitReport fit(data::Dataset const& train, OnStep&& on_step, std::atomic<bool> const* stop = nullptr) {
     typename HeadList::Labels const labels = labels_for<HeadList>(train);
