@@ -145,6 +145,7 @@
 #include "hone/report/mistakes.hpp"
 #include "hone/report/predictions_jsonl.hpp"
 #include "hone/report/results_json.hpp"
+#include "hone/report/run_events.hpp"
 #include "hone/report/run_folder.hpp"
 #include "hone/report/summaries.hpp"
 #include "hone/report/terminal.hpp"

@@ -16,10 +16,10 @@ namespace {
 
 /// The ladder: a folder includes only folders before it. docs/architecture.md draws it.
 std::vector<std::string> const ladder{"core",  "ops",   "generic", "cpu", "thrust", "cuda",   "layers",  "heads", "loss",
-                                      "optim", "text",  "io",      "data", "models", "testing", "train", "report"};
+                                      "optim", "text",  "io",      "metrics", "data", "models", "testing", "train", "report"};
 
 /// Folders that are useful alone and include core/ at most (and io/ includes text/ as little as text/ includes ops/).
-std::set<std::string> const alone{"text", "io"};
+std::set<std::string> const alone{"text", "io", "metrics"};
 
 /// Folders for devices: hone.hpp never reaches them. testing/ may include them, for the emulator of a device.
 std::set<std::string> const device{"thrust", "cuda"};
