@@ -133,6 +133,7 @@
 #include "hone/testing/check_report.hpp"
 #include "hone/train/batch.hpp"
 #include "hone/train/evaluate.hpp"
+#include "hone/train/finding.hpp"
 #include "hone/train/interrupt.hpp"
 #include "hone/train/memory_plan.hpp"
 #include "hone/train/metrics.hpp"
