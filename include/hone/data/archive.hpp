@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/crc32.hpp"
 #include "hone/core/error.hpp"
-#include "hone/data/crc32.hpp"
 #include "hone/data/folder_files.hpp"
 
 namespace hone::detail {

@@ -3,12 +3,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace hone::detail {
 
-/// CRC-32 as gzip and zip use it: reflected polynomial 0xEDB88320 (RFC 1952, section 8). Eight bytes at a time:
-/// table k is the checksum of a byte followed by k zero bytes.
-class Crc32 {
+/// The cyclic redundancy check of 32 bits with a reflected polynomial, register and result inverted. Eight bytes at a
+/// time: table k is the checksum of a byte followed by k zero bytes.
+template <std::uint32_t Polynomial>
+class ReflectedCrc {
  public:
   void add(char const* bytes, std::size_t size) {
     auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
@@ -22,6 +24,7 @@ class Crc32 {
     for (; size > 0; --size, ++bytes) crc = crc >> 8 ^ tables[0][(crc ^ byte(0)) & 255];
     value_ = ~crc;
   }
+  void add(std::string_view bytes) { add(bytes.data(), bytes.size()); }
 
   std::uint32_t value() const noexcept { return value_; }
 
@@ -32,7 +35,7 @@ class Crc32 {
     Tables t{};
     for (std::uint32_t n = 0; n < 256; ++n) {
       std::uint32_t crc = n;
-      for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0xEDB88320u : crc >> 1;
+      for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ Polynomial : crc >> 1;
       t[0][n] = crc;
     }
     for (std::size_t k = 1; k < 8; ++k)
@@ -44,6 +47,11 @@ class Crc32 {
   std::uint32_t value_ = 0;
 };
 
-inline constexpr Crc32::Tables Crc32::tables = Crc32::make_tables();  // out of class: complete only here
+template <std::uint32_t Polynomial>
+inline constexpr typename ReflectedCrc<Polynomial>::Tables ReflectedCrc<Polynomial>::tables =
+    ReflectedCrc<Polynomial>::make_tables();  // out of class: complete only here
+
+/// CRC-32 as gzip, zip and the files of Weights & Biases use it (RFC 1952, section 8).
+using Crc32 = ReflectedCrc<0xEDB88320u>;
 
 }  // namespace hone::detail
