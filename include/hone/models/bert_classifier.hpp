@@ -114,6 +114,30 @@ class BertClassifier {
     return states;
   }
 
+  /// For each head, each sequence and each of its tokens, a number.
+  using Attributions = std::array<std::vector<std::vector<double>>, HeadList::count>;
+
+  /// How much each token counts for what a head says, gradient times input:
+  ///   w[b][i] = < d output_b / d e_i , e_i >
+  /// where e_i (D) is what the embedding gives for token i of sequence b, and output_b is the score (logit) of a class where
+  /// the head classifies, else its value. Positive: the token speaks for it. Dropout is off.
+  ///
+  /// What a text gets does not depend on the texts beside it, up to rounding. Parameters stay as they are; gradients are
+  /// zero afterwards. Source: Simonyan et al. 2014, arXiv:1312.6034; Shrikumar et al. 2017, arXiv:1605.01713.
+  ///
+  /// @param classes  one a sequence: whose score; empty: the predicted class. Not for heads that do not classify.
+  /// Errors: E750 no such head, E751 the classes, E752 within a training step, E414 to E416 ids outside the tables.
+  std::vector<std::vector<double>> attribute(RaggedBatch const& batch, std::size_t head,
+                                             std::span<Index const> classes = {}) {
+    check_attribution(batch, head, classes);
+    return std::move(attribute_heads(batch, head, head + 1, classes)[head]);
+  }
+  /// The same for every head and its predicted class, with one forward pass for all. By head.
+  Attributions attribute(RaggedBatch const& batch) {
+    check_attribution(batch, 0, {});
+    return attribute_heads(batch, 0, HeadList::count, {});
+  }
+
   /// What a model of this configuration takes for batches of at most so many tokens in so many sequences, and steps of at
   /// most so many examples; nothing of it is taken. Without training: the weights, and what `predict` needs.
   ///
@@ -143,6 +167,7 @@ class BertClassifier {
   /// Begins a training step over `examples` examples in all, however many batches they come in.
   void begin_step(Index examples) {
     step_examples_ = examples;
+    in_step_ = true;
     parameters_->begin_step();
     reserve_results(examples);
   }
@@ -170,7 +195,10 @@ class BertClassifier {
     backward(pass);
   }
   /// Ends the gradients of the step; call before clipping and the optimizer.
-  void end_step() { parameters_->end_step(); }
+  void end_step() {
+    parameters_->end_step();
+    in_step_ = false;
+  }
 
   /// The losses of the step so far, of all heads, where the backend's memory is.
   VectorView<S const> step_losses() const {
@@ -332,6 +360,66 @@ class BertClassifier {
     encoder_.backward(pass, cache_.dcls, cache_.encoder);
   }
 
+  void check_attribution(RaggedBatch const& batch, std::size_t head, std::span<Index const> classes) const {
+    if (head >= HeadList::count)
+      throw Error(750, "the model has no head of this number",
+                  {.value = std::to_string(head), .allowed = "0 to " + std::to_string(HeadList::count - 1)},
+                  "give the place of a head in the model's list");
+    if (in_step_)
+      throw Error(752, "attributions were asked for within a training step", {},
+                  "call end_step first: its gradients would be lost");
+    if (classes.empty()) return;
+    Index allowed = 0;
+    for_each_index<HeadList::count>([&](auto i) {
+      if constexpr (requires { requires HeadAt<i>::classifies; })
+        if (i == head) allowed = HeadAt<i>::width;
+    });
+    for (Index const k : classes)
+      if (Index(classes.size()) != batch.size() || k < 0 || k >= allowed)
+        throw Error(751, "the classes to attribute do not fit the batch and the head",
+                    {.value = "class " + std::to_string(k) + ", " + std::to_string(classes.size()) + " in all",
+                     .allowed = std::to_string(batch.size()) + " classes below " + std::to_string(allowed)},
+                    "give one class of the head for each sequence, or none");
+  }
+  Attributions attribute_heads(RaggedBatch const& batch, std::size_t begin, std::size_t end,
+                               std::span<Index const> classes) {
+    RaggedBatch alone = batch;  // the place in a training step plays no part
+    alone.first_example = 0;
+    prepare(alone, alone.size(), true);
+    Pass<B> pass{*context_, *parameters_, memory_.upload(alone), {}};
+    forward(pass);
+    auto const e = cache_.encoder.encoder.inputs.front();
+    HostMatrix const embedded = download<A>(e.data, e.rows, e.cols);
+    Attributions all;
+    for_each_index<HeadList::count>([&](auto i) {
+      if (i < begin || i >= end) return;
+      auto& head = cache_.heads[i];
+      HostMatrix const y = download<S>(head.y.data, alone.size(), HeadAt<i>::width);
+      std::vector<S> dy(y.values.size(), S(0));
+      for (Index b = 0; b < alone.size(); ++b) {
+        Index const k = classes.empty() ? y.argmax(b) : classes[std::size_t(b)];
+        dy[std::size_t(b * y.cols + (HeadAt<i>::width > 1 ? k : 0))] = S(1);
+      }
+      context_->upload(head.dy.data, dy.data(), dy.size() * sizeof(S));
+      run<B>(*context_, MapBackward<P, typename HeadAt<i>::Map>{head.x, head.dy, head.dx});
+      heads_[i].backward(pass, head.dx, cache_.dcls, head.linear);
+      dropout_.backward(pass, cache_.dcls, cache_.dcls, cache_.dropout);
+      auto const de = encoder_.backward_to_embedding(pass, cache_.dcls, cache_.encoder);
+      HostMatrix const gradient = download<A>(de.data, de.rows, de.cols);
+      for (Index b = 0, row = 0; b < alone.size(); ++b) {
+        auto& weights = all[i].emplace_back();
+        for (Index t = 0; t < alone.length(b); ++t, ++row) {
+          double sum = 0;
+          for (Index d = 0; d < e.cols; ++d) sum += gradient(row, d) * embedded(row, d);
+          weights.push_back(sum);
+        }
+      }
+    });
+    parameters_->begin_step();  // what was written to gradients is no step's
+    parameters_->end_step();
+    return all;
+  }
+
   template <class T>
   HostMatrix download(T const* from, Index rows, Index cols) {
     std::vector<T> host(std::size_t(rows * cols));
@@ -359,6 +447,7 @@ class BertClassifier {
   Cache cache_{};
   Ledger ledger_;
   Index step_examples_ = 0;
+  bool in_step_ = false;
 };
 
 }  // namespace hone

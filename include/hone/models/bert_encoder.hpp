@@ -64,8 +64,12 @@ class BertEncoder {
 
   /// @param dy  gradient of the output, used up
   void backward(Pass<B>& pass, Matrix<B> dy, Cache& cache) const {
+    embedding_.backward(pass, backward_to_embedding(pass, dy, cache), cache.embedding);
+  }
+  /// The same without the embedding: the gradient of its output, (N, D).
+  Matrix<B> backward_to_embedding(Pass<B>& pass, Matrix<B> dy, Cache& cache) const {
     encoder_.backward(pass, dy, cache.dx, cache.encoder);
-    embedding_.backward(pass, cache.dx, cache.embedding);
+    return cache.dx;
   }
 
  private:
