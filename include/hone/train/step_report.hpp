@@ -19,6 +19,7 @@ struct StepReport {
   double accuracy = 0;       ///< of the first classifying head, over the step's examples; NaN when there is none
   double learning_rate = 0;
   double grad_norm = 0;      ///< before clipping
+  std::vector<std::pair<std::string, double>> group_norms{};  ///< of it, by layer: "embeddings", "layer.0", ..., each head
   Index examples = 0, tokens = 0;  ///< of this step; tokens are real ones
   double seconds = 0;        ///< this step took
   double elapsed = 0;        ///< seconds in training steps since the run began, this one included
