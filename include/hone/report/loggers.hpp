@@ -70,7 +70,10 @@ class Loggers : private detail::CheckLoggers<std::index_sequence_for<L...>, L...
   One& emplace(Arguments&&... arguments) {
     require(State::before, "a logger is added after the start");
     auto& slot = slot_of<One>();
-    slot.logger = std::make_unique<One>(std::forward<Arguments>(arguments)...);
+    if constexpr (std::is_constructible_v<One, Arguments...>)
+      slot.logger = std::make_unique<One>(std::forward<Arguments>(arguments)...);
+    else
+      slot.logger.reset(new One{std::forward<Arguments>(arguments)...});  // an aggregate
     return *slot.logger;
   }
   /// The logger of a type, or null. Between `start` and `finish` it belongs to the background thread.
