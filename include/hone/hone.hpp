@@ -158,6 +158,7 @@
 #include "hone/train/trainer.hpp"
 #include "hone/report/console.hpp"
 #include "hone/report/host_info.hpp"
+#include "hone/report/json_lines_logger.hpp"
 #include "hone/report/logger.hpp"
 #include "hone/report/loggers.hpp"
 #include "hone/report/metrics_jsonl.hpp"

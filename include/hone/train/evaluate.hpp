@@ -22,9 +22,20 @@
 #include "hone/heads/heads.hpp"
 #include "hone/loss/cross_entropy.hpp"
 #include "hone/loss/weighted_sum.hpp"
+#include "hone/metrics/bootstrap.hpp"
+#include "hone/metrics/calibration.hpp"
+#include "hone/metrics/confusion.hpp"
+#include "hone/metrics/f1.hpp"
+#include "hone/metrics/interval.hpp"
+#include "hone/metrics/kappa.hpp"
+#include "hone/metrics/matthews.hpp"
+#include "hone/metrics/precision_recall_curve.hpp"
+#include "hone/metrics/probability.hpp"
+#include "hone/metrics/rank.hpp"
+#include "hone/metrics/regression.hpp"
+#include "hone/metrics/roc.hpp"
 #include "hone/models/outputs.hpp"
 #include "hone/train/batch.hpp"
-#include "hone/train/metrics.hpp"
 
 namespace hone {
 
