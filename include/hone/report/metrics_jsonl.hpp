@@ -26,7 +26,8 @@ inline std::string json_line(nlohmann::ordered_json const& json) {
 }
 
 /// The object of a step: step, epoch, NAME_loss for every head, accuracy, learning_rate, grad_norm (before clipping),
-/// examples, tokens (real ones of this step), seconds (of this step), elapsed (training seconds so far), total_tokens.
+/// group_norms (an object: its parts by layer, where they are known), examples, tokens (real ones of this step), seconds (of
+/// this step), elapsed (training seconds so far), total_tokens.
 inline nlohmann::ordered_json to_json(StepReport const& step) {
   nlohmann::ordered_json json;
   json["step"] = step.step;
@@ -35,6 +36,7 @@ inline nlohmann::ordered_json to_json(StepReport const& step) {
   json["accuracy"] = step.accuracy;
   json["learning_rate"] = step.learning_rate;
   json["grad_norm"] = step.grad_norm;
+  for (auto const& [group, norm] : step.group_norms) json["group_norms"][group] = norm;
   json["examples"] = step.examples;
   json["tokens"] = step.tokens;
   json["seconds"] = step.seconds;

@@ -36,7 +36,8 @@ class RunFolder {
     }
   }
   /// A folder that the user named. One that holds a run (metrics, results or a model) is refused, unless `overwrite`: then
-  /// metrics, results and predictions of that run are removed now and its model is replaced when there is a new one.
+  /// metrics, results, predictions, tables, report and TensorBoard's logs of that run are removed now and its model is
+  /// replaced when there is a new one.
   static RunFolder named(std::filesystem::path const& folder, bool overwrite) {
     std::error_code ignored;
     bool const is_new = !std::filesystem::exists(folder, ignored);
@@ -47,8 +48,10 @@ class RunFolder {
                       "choose another --out, or give --overwrite to replace that run");
     make(folder);
     RunFolder run(folder, is_new, false);
-    for (char const* name : {"results.json", "predictions.jsonl", "evaluations.jsonl"})
+    for (char const* name : {"results.json", "predictions.jsonl", "evaluations.jsonl", "tables.jsonl", "report.html"})
       std::filesystem::remove(folder / name, ignored);
+    for (auto const& file : std::filesystem::directory_iterator(folder / "tensorboard", ignored))
+      if (file.path().filename().string().rfind("events.out.tfevents.", 0) == 0) std::filesystem::remove(file.path(), ignored);
     return run;
   }
 
