@@ -176,6 +176,7 @@ class ParameterStore {
 
   /// Whether a parameter keeps its value in training: then a step leaves it no gradient, and the norm does not count it.
   void freeze(Index id, bool on) { frozen_[std::size_t(id)] = on; }
+  bool is_frozen(Index id) const { return frozen_[std::size_t(id)]; }
 
   /// Copies one parameter from or to the host.
   void set(Index id, std::span<M const> values) {
