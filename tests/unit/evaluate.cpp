@@ -147,6 +147,87 @@ TEST_CASE("measures by head, against sums written out") {
   CHECK(result.heads[1].loss_name == "l1");
 }
 
+TEST_CASE("every measure that suits a head is taken, by the functions of the metrics library") {
+  EchoModel model;
+  auto const data = some_data(80, 4, 12);
+  auto const result = evaluate(model, data, WeightedSum<CrossEntropy, L1>{{1, 0.02}});
+  auto const& truth = data.labels[0].values;
+  auto const& stars = data.labels[1].values;
+  std::vector<double> predicted, score, table, rated, errors;
+  for (std::size_t i = 0; i < 80; ++i) {
+    auto const tokens = data.tokens[i];
+    double const p = 1 / (1 + std::exp(double(tokens.front()) - double(tokens.back())));
+    predicted.push_back(tokens.back() > tokens.front() ? 1 : 0);
+    score.push_back(p);
+    table.insert(table.end(), {1 - p, p});
+    rated.push_back(double(tokens.size()));
+    errors.push_back(std::abs(rated.back() - stars[i]));
+  }
+  auto const& head = result.heads[0];
+  CHECK(head.measures.f1 == Approx(f1(truth, predicted)));
+  CHECK(head.measures.precision == Approx(precision(truth, predicted)));
+  CHECK(head.measures.recall == Approx(recall(truth, predicted)));
+  CHECK(head.mcc == Approx(mcc(truth, predicted)));
+  CHECK(head.roc_auc == Approx(roc_auc(truth, score)));
+  CHECK(head.pr_auc == Approx(average_precision(truth, score)));
+  CHECK(head.brier_score == Approx(brier_score(truth, score)));
+  CHECK(head.expected_calibration_error == Approx(expected_calibration_error(truth, table, 2)));
+  REQUIRE(head.calibration.size() == 15);
+  CHECK(std::isnan(head.spearman));
+  CHECK(std::isnan(head.mean_absolute_error));
+  auto const& other = result.heads[1];
+  CHECK(other.mean_absolute_error_interval.low == bootstrap_interval(errors).low);
+  CHECK(other.mean_absolute_error_interval.low < other.mean_absolute_error);
+  CHECK(other.mean_absolute_error_interval.high > other.mean_absolute_error);
+  CHECK(other.root_mean_square_error == Approx(root_mean_square_error(stars, rated)));
+  CHECK(other.spearman == Approx(spearman(stars, rated)));
+  CHECK(other.quadratic_kappa == Approx(quadratic_kappa(stars, rated)));
+  CHECK(std::isnan(other.roc_auc));
+  CHECK(std::isnan(other.measures.f1));
+}
+
+TEST_CASE("kappa is of labels that are whole numbers; a model that says NaN has measures that say so") {
+  EchoModel model;
+  auto data = some_data(30, 4, 12);
+  data.labels[1].values[3] = 2.5;
+  WeightedSum<CrossEntropy, L1> const losses;
+  auto const fraction = evaluate(model, data, losses);
+  CHECK(std::isnan(fraction.heads[1].quadratic_kappa));
+  CHECK_FALSE(std::isnan(fraction.heads[1].spearman));
+  auto outputs = fraction.outputs;
+  outputs.heads[0].values[7] = outputs.heads[1].values[7] = std::nan("");
+  auto const measures = measure(outputs, labels_for<SentimentAndStars>(data), losses);
+  CHECK(std::isnan(measures[0].roc_auc));
+  CHECK(std::isnan(measures[0].brier_score));
+  CHECK(std::isnan(measures[0].expected_calibration_error));
+  CHECK(measures[0].confusion.total() == 30);
+  CHECK(std::isnan(measures[1].mean_absolute_error));
+  CHECK(std::isnan(measures[1].mean_absolute_error_interval.low));
+  CHECK(std::isnan(measures[1].spearman));
+}
+
+TEST_CASE("a head of three classes has means over its classes") {
+  using Topics = Heads<Classify<"topic", 3>>;
+  Outputs<Topics> outputs;
+  std::vector<double> truth, table;
+  Topics::Labels labels;
+  PhiloxStream random(3, 3);
+  for (int i = 0; i < 60; ++i) {
+    std::vector<double> scores{random.uniform(), random.uniform(), random.uniform()};
+    outputs.heads[0].values.insert(outputs.heads[0].values.end(), scores.begin(), scores.end());
+    auto const shares = softmax(scores);
+    table.insert(table.end(), shares.begin(), shares.end());
+    truth.push_back(double(random.below(3)));
+    std::get<0>(labels).push_back(std::int32_t(truth.back()));
+  }
+  auto const head = measure(outputs, labels, WeightedSum<CrossEntropy>{}).at(0);
+  CHECK(head.measures.f1 == Approx(average_measures(head.confusion, Average::macro).f1));
+  CHECK(head.roc_auc == Approx(roc_auc(truth, table, 3)));
+  CHECK(head.pr_auc == Approx(pr_auc(truth, table, 3)));
+  CHECK(head.brier_score == Approx(brier_score(truth, table, 3)));
+  CHECK(head.cross_entropy == Approx(log_loss(truth, table, 3)));
+}
+
 TEST_CASE("no examples give no numbers, and no error") {
   EchoModel model;
   data::Dataset empty;

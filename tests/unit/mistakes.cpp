@@ -179,11 +179,43 @@ TEST_CASE("results: the usual names, every head, valid JSON also for NaN") {
   CHECK(json.at("cross_entropy").get<double>() == Approx(expected));
   CHECK(json.at("heads").at("is_positive").at("confusion") == nlohmann::json::parse("[[0, 2], [0, 2]]"));
   CHECK(json.at("heads").at("star_rating").at("l1") == json.at("star_mae"));
+  for (char const* key : {"precision", "recall", "f1", "mcc", "roc_auc", "pr_auc", "brier_score", "expected_calibration_error"})
+    CHECK(json.at("heads").at("is_positive").at(key).is_number());
+  CHECK(json.at("heads").at("is_positive").at("f1").get<double>() == Approx(2.0 / 3));
+  CHECK(json.at("heads").at("is_positive").at("calibration").size() == 15);
+  CHECK(json.at("heads").at("is_positive").at("calibration").at(14).at("count") == 2);  // 0.9997 and 0.982
+  CHECK(json.at("heads").at("star_rating").at("mean_absolute_error_interval").size() == 2);
+  for (char const* key : {"root_mean_square_error", "spearman", "quadratic_kappa"})
+    CHECK(json.at("heads").at("star_rating").at(key).is_number());
   auto const mistakes = mistakes_json(worst_mistakes(given.outputs, given.data, 2), given.outputs, given.data);
   CHECK(mistakes.at("star_rating")[0].at("error") == 8);
   CHECK(mistakes.at("is_positive")[0].at("text") == "bad films");
   CHECK(nlohmann::json::parse(to_json(Evaluation<SentimentAndStars>{}).dump()).at("test_examples") == 0);
   CHECK(to_json(FitReport{}).dump().find("nan") == std::string::npos);
+}
+
+TEST_CASE("measures for people: in columns, as wide as the terminal, without what is not defined") {
+  Case const given;
+  Evaluation<SentimentAndStars> evaluation;
+  evaluation.heads = measure(given.outputs, labels_for<SentimentAndStars>(given.data), WeightedSum<CrossEntropy, L1>{});
+  std::string const wide = measures_text(evaluation);
+  INFO(wide);
+  CHECK(wide.find("  accuracy         50.00 %  95 % interval 15.00 to 85.00 %\n  F1                0.6667  MCC               0.0000  "
+                  "cross entropy     2.2225\n") != std::string::npos);
+  CHECK(wide.find("  truth             said no     said yes\n  no                      0            2\n") != std::string::npos);
+  CHECK(wide.find("  mean abs. error    3.625  95 % interval 0.750 to ") != std::string::npos);
+  CHECK(wide.find("quadratic kappa") != std::string::npos);
+  for (int const columns : {40, 50, 60, 80, 120}) {
+    std::string const text = measures_text(evaluation, columns);
+    std::size_t begin = 0;
+    for (std::size_t end; (end = text.find('\n', begin)) != text.npos; begin = end + 1)
+      CHECK(display_width(text.substr(begin, end - begin)) <= columns);
+  }
+  evaluation.heads[0].roc_auc = std::nan("");
+  CHECK(measures_text(evaluation).find("ROC") == std::string::npos);
+  evaluation.heads[0].confusion = ConfusionTable(40);  // too wide for 80 columns
+  CHECK(measures_text(evaluation).find("truth") == std::string::npos);
+  CHECK(measures_text(Evaluation<SentimentAndStars>{}).empty());
 }
 
 TEST_CASE("summaries of data") {

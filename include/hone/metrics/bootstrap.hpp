@@ -121,8 +121,10 @@ bootstrap_interval(Index count, Metric const& metric, BootstrapOptions const& op
   }
   return detail::percentile_interval(std::move(values), options.level);
 }
-/// The same of a mean over examples (an error, a loss, right or wrong), without a table of rows. Shapes: values (N).
+/// The same of a mean over examples (an error, a loss, right or wrong), without a table of rows; NaN to NaN when a value is
+/// NaN. Shapes: values (N).
 inline Interval bootstrap_interval(std::span<double const> values, BootstrapOptions const& options = {}) {
+  if (detail::any_nan(values)) return {std::nan(""), std::nan("")};
   return detail::percentile_interval(detail::resampled_means(values, options), options.level);
 }
 

@@ -1,6 +1,7 @@
 // The worst mistakes and the measures of a test, for people.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <string_view>
@@ -42,30 +43,70 @@ std::string shown_prediction(HostMatrix const& output, std::size_t example, doub
 
 }  // namespace detail
 
-/// The measures of an evaluation in a few lines: accuracy with its 95 % interval, confusion table, cross entropy, errors.
-template <class HeadList>
-std::string measures_text(Evaluation<HeadList> const& evaluation) {
+namespace detail {
+
+/// Names and numbers in columns, as many side by side as fit: "  F1                0.8712  MCC               0.7401".
+inline std::string measures_grid(std::vector<std::pair<std::string, double>> const& measures, int columns) {
   std::string text;
+  int const side_by_side = std::max(1, columns / 26);
+  int at = 0;
+  for (auto const& [name, value] : measures) {
+    if (std::isnan(value)) continue;
+    text += (at % side_by_side == 0 ? (at > 0 ? "\n  " : "  ") : "  ") + formatted("%-16s%8.4f", name.c_str(), value);
+    ++at;
+  }
+  return text.empty() ? text : text + "\n";
+}
+
+/// Truth by row, prediction by column; nothing when it is wider than the terminal.
+inline std::string confusion_text(std::string_view head, ConfusionTable const& table, int columns) {
+  auto const classes = static_cast<int>(std::min(table.classes, Index{1000}));
+  int const each = classes > 0 ? std::min(12, (columns - 14) / classes - 1) : 0;
+  if (each < 5) return "";
+  std::string text = formatted("  %-12s", "truth");
+  for (Index k = 0; k < classes; ++k)
+    text += formatted(" %*s", each, ((each >= 8 ? "said " : "") + class_name(head, classes, k)).c_str());
+  for (Index truth = 0; truth < classes; ++truth) {
+    text += formatted("\n  %-12s", class_name(head, classes, truth).c_str());
+    for (Index k = 0; k < classes; ++k) text += formatted(" %*lld", each, static_cast<long long>(table(truth, k)));
+  }
+  return text + "\n";
+}
+
+}  // namespace detail
+
+/// The measures of an evaluation in a few lines: accuracy and mean absolute error with their 95 % intervals, the other
+/// measures in columns, the confusion table. What is NaN is left out.
+///
+/// @param columns  width of the lines
+template <class HeadList>
+std::string measures_text(Evaluation<HeadList> const& evaluation, int columns = 80) {
+  std::string text;
+  char const* const gap = columns < 60 ? "\n  " : "  ";
   for (auto const& head : evaluation.heads) {
+    text += head.head + "\n";
     if (head.classifies) {
-      text += head.head + formatted(": accuracy %.2f %% (95 %% interval %.2f to %.2f %%), cross entropy %.4f\n",
-                                    100 * head.accuracy, 100 * head.accuracy_interval.low, 100 * head.accuracy_interval.high,
-                                    head.cross_entropy);
-      Index const classes = head.confusion.classes;
-      if (classes > 20) continue;
-      text += formatted("  %-12s", "truth");
-      for (Index k = 0; k < classes; ++k)
-        text += formatted(" %12s", ("said " + detail::class_name(head.head, classes, k)).c_str());
-      text += "\n";
-      for (Index truth = 0; truth < classes; ++truth) {
-        text += formatted("  %-12s", detail::class_name(head.head, classes, truth).c_str());
-        for (Index k = 0; k < classes; ++k) text += formatted(" %12lld", static_cast<long long>(head.confusion(truth, k)));
-        text += "\n";
-      }
+      text += formatted("  %-16s%6.2f %%%s95 %% interval %.2f to %.2f %%\n", "accuracy", 100 * head.accuracy, gap,
+                        100 * head.accuracy_interval.low, 100 * head.accuracy_interval.high);
+      bool const two = head.confusion.classes == 2;
+      text += detail::measures_grid({{two ? "F1" : "mean F1", head.measures.f1},
+                                     {"MCC", head.mcc},
+                                     {"cross entropy", head.cross_entropy},
+                                     {two ? "ROC AUC" : "mean ROC AUC", head.roc_auc},
+                                     {"ECE", head.expected_calibration_error},
+                                     {"Brier score", head.brier_score}},
+                                    columns);
+      text += detail::confusion_text(head.head, head.confusion, columns);
     } else if (!std::isnan(head.mean_absolute_error)) {
-      text += head.head + formatted(": mean absolute error %.3f\n", head.mean_absolute_error);
+      text += formatted("  %-16s%8.3f", "mean abs. error", head.mean_absolute_error) +
+              formatted("%s95 %% interval %.3f to %.3f\n", gap, head.mean_absolute_error_interval.low,
+                        head.mean_absolute_error_interval.high);
+      text += detail::measures_grid({{"root mean square", head.root_mean_square_error},
+                                     {"Spearman", head.spearman},
+                                     {"quadratic kappa", head.quadratic_kappa}},
+                                    columns);
     } else {
-      text += head.head + ": " + head.loss_name + formatted(" %.4f\n", head.loss);
+      text += formatted("  %-16s%8.4f\n", head.loss_name.c_str(), head.loss);
     }
   }
   return text;

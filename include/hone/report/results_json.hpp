@@ -46,6 +46,21 @@ nlohmann::ordered_json to_json(Evaluation<HeadList> const& evaluation) {
       entry["accuracy"] = head.accuracy;
       entry["accuracy_interval"] = {head.accuracy_interval.low, head.accuracy_interval.high};
       entry["cross_entropy"] = head.cross_entropy;
+      entry["precision"] = head.measures.precision;  // of class 1, or the mean over more than two classes
+      entry["recall"] = head.measures.recall;
+      entry["f1"] = head.measures.f1;
+      entry["mcc"] = head.mcc;
+      entry["roc_auc"] = head.roc_auc;
+      entry["pr_auc"] = head.pr_auc;
+      entry["brier_score"] = head.brier_score;
+      entry["expected_calibration_error"] = head.expected_calibration_error;
+      auto& bins = entry["calibration"] = nlohmann::ordered_json::array();
+      for (auto const& bin : head.calibration)
+        bins.push_back({{"low", bin.low},
+                        {"high", bin.high},
+                        {"count", bin.count},
+                        {"confidence", bin.confidence},
+                        {"accuracy", bin.accuracy}});
       auto& table = entry["confusion"] = nlohmann::ordered_json::array();  // truth by row, prediction by column
       for (Index truth = 0; truth < head.confusion.classes; ++truth) {
         table.push_back(nlohmann::ordered_json::array());
@@ -54,6 +69,11 @@ nlohmann::ordered_json to_json(Evaluation<HeadList> const& evaluation) {
       }
     } else if (!std::isnan(head.mean_absolute_error)) {
       entry["mean_absolute_error"] = head.mean_absolute_error;
+      entry["mean_absolute_error_interval"] = {head.mean_absolute_error_interval.low,
+                                               head.mean_absolute_error_interval.high};
+      entry["root_mean_square_error"] = head.root_mean_square_error;
+      entry["spearman"] = head.spearman;
+      if (!std::isnan(head.quadratic_kappa)) entry["quadratic_kappa"] = head.quadratic_kappa;
     }
   }
   return json;

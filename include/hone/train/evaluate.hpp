@@ -20,22 +20,11 @@
 #include "hone/data/dataset.hpp"
 #include "hone/data/sampler.hpp"
 #include "hone/heads/heads.hpp"
-#include "hone/loss/cross_entropy.hpp"
 #include "hone/loss/weighted_sum.hpp"
-#include "hone/metrics/bootstrap.hpp"
-#include "hone/metrics/calibration.hpp"
-#include "hone/metrics/confusion.hpp"
-#include "hone/metrics/f1.hpp"
-#include "hone/metrics/interval.hpp"
-#include "hone/metrics/kappa.hpp"
-#include "hone/metrics/matthews.hpp"
-#include "hone/metrics/precision_recall_curve.hpp"
 #include "hone/metrics/probability.hpp"
-#include "hone/metrics/rank.hpp"
-#include "hone/metrics/regression.hpp"
-#include "hone/metrics/roc.hpp"
 #include "hone/models/outputs.hpp"
 #include "hone/train/batch.hpp"
+#include "hone/train/head_evaluation.hpp"
 
 namespace hone {
 
@@ -87,19 +76,6 @@ Outputs<typename Model::HeadsType> test_set_predictions(Model& model, data::Data
   return test_set_predictions(model, data, options);
 }
 
-/// Measures of one head. What a head does not have is NaN (or an empty table).
-struct HeadEvaluation {
-  std::string head{};
-  bool classifies = false;
-  std::string loss_name{};
-  double loss = std::nan("");                 ///< mean over the texts, not weighted
-  double accuracy = std::nan("");             ///< classifying heads
-  Interval accuracy_interval{0, 1};           ///< 95 %, Wilson
-  double cross_entropy = std::nan("");        ///< classifying heads, whatever they were trained with
-  ConfusionTable confusion{};                 ///< classifying heads
-  double mean_absolute_error = std::nan("");  ///< regressing heads
-};
-
 /// What came out of an evaluation: outputs in the order of the data and measures by head.
 template <class HeadList>
 struct Evaluation {
@@ -118,61 +94,6 @@ struct Evaluation {
   double cross_entropy() const { return first(true) ? first(true)->cross_entropy : std::nan(""); }
   double mean_absolute_error() const { return first(false) ? first(false)->mean_absolute_error : std::nan(""); }
 };
-
-namespace detail {
-
-template <class H>
-inline constexpr bool classifying_head = requires {
-  requires H::classifies;
-};
-/// One number an example and labels to compare it with.
-template <class H>
-inline constexpr bool regressing_head =
-    !classifying_head<H> && H::width == 1 && std::is_convertible_v<typename H::Label, double>;
-
-}  // namespace detail
-
-/// Measures of outputs (in the order of the data) by head; losses are computed here in double from the outputs.
-template <class HeadList, class... L>
-std::vector<HeadEvaluation> measure(Outputs<HeadList> const& outputs, typename HeadList::Labels const& labels,
-                                    WeightedSum<L...> const&) {
-  static_assert(sizeof...(L) == HeadList::count,
-                "[hone-E131] The recipe has not one loss for each head of the model. See docs/errors.md#e131.");
-  std::vector<HeadEvaluation> measures;
-  for_each_index<HeadList::count>([&](auto i) {
-    using H = typename HeadList::template At<i>;
-    using Loss = typename WeightedSum<L...>::template At<i>;
-    auto const& output = outputs.heads[i];
-    auto const& truth = std::get<i>(labels);
-    double const count = static_cast<double>(truth.size());
-    HeadEvaluation head;
-    head.head = std::string(H::name());
-    head.classifies = detail::classifying_head<H>;
-    head.loss_name = Loss::name;
-    double loss = 0, cross_entropy = 0, error = 0;
-    if constexpr (detail::classifying_head<H>) head.confusion = ConfusionTable(H::width);
-    for (std::size_t r = 0; r < truth.size(); ++r) {
-      double const* const row = output.row(Index(r));
-      loss += Loss::template row<double>(row, H::width, truth[r], nullptr);
-      if constexpr (detail::classifying_head<H>) {
-        cross_entropy += CrossEntropy::row<double>(row, H::width, static_cast<std::int32_t>(truth[r]), nullptr);
-        head.confusion.add(Index(truth[r]), output.argmax(Index(r)));
-      } else if constexpr (detail::regressing_head<H>) {
-        error += std::abs(row[0] - static_cast<double>(truth[r]));
-      }
-    }
-    head.loss = loss / count;  // 0 / 0 with no examples: NaN
-    if constexpr (detail::classifying_head<H>) {
-      head.cross_entropy = cross_entropy / count;
-      head.accuracy = head.confusion.accuracy();
-      head.accuracy_interval = wilson_interval(head.confusion.right(), head.confusion.total());
-    } else if constexpr (detail::regressing_head<H>) {
-      head.mean_absolute_error = error / count;
-    }
-    measures.push_back(std::move(head));
-  });
-  return measures;
-}
 
 /// Predictions and measures of a labelled data set. Errors: those of labels_for (before anything is computed) and of
 /// test_set_predictions.

@@ -11,7 +11,10 @@ namespace hone {
 /// What training by a recipe takes of the backend's memory: parameters, gradients, the optimizer's state, and the
 /// activations of the largest batch that can come. Nothing of it is taken.
 ///
-/// Not counted: scratch memory that kernels of a device take (partial sums, sorted ids) and what its libraries hold.
+/// All that goes through the backend's context is counted: also scratch memory that kernels take (partial sums, sorted ids)
+/// and the workspace of cuBLASLt. Not counted on a GPU: what CUDA itself holds there (its context, code, and the parameters
+/// of graphs, some hundred KiB each), and the memory in which matrix products are measured, which is given back at once;
+/// where it does not fit, nothing is measured.
 ///
 /// @param max_length  tokens of the longest text
 /// `plan.require()` then says, before anything is allocated, whether it fits.
@@ -24,9 +27,10 @@ MemoryPlan training_memory_plan(BertConfig const& config, RecipeType const& reci
     if constexpr (requires { recipe.optimizer.template state_bytes<B>(store); })
       plan.add("optimizer", recipe.optimizer.template state_bytes<B>(store));
     plan.add("gradient norm", ClipState<B>::bytes(store));
+    plan.add_most("scratch of kernels", with_reserve(ClipState<B>::scratch_bytes(store)));
   };
   return Model::memory_plan(config, options.batch_size * length, options.batch_size, options.batch_size * options.step_every,
-                            true, extra, model_options);
+                            options.step_every, true, extra, model_options);
 }
 
 }  // namespace hone

@@ -5,17 +5,20 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "hone/core/step.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/sampler.hpp"
 #include "hone/models/bert_classifier.hpp"
 #include "hone/ops/gradient_norm.hpp"
 #include "hone/train/batch.hpp"
+#include "hone/train/prefetch.hpp"
 #include "hone/train/recipe.hpp"
 #include "hone/train/step_report.hpp"
 
@@ -83,14 +86,23 @@ class Trainer {
     data::EpochSampler sampler(train.size(), per_step, options_.seed);
     Index const per_epoch = Index(sampler.batches_per_epoch());
     sampler.seek({static_cast<std::uint32_t>(step_ / per_epoch), std::size_t(step_ % per_epoch) * per_step});
+    // While a step runs, the next one's batches are made, where they will be copied from.
+    Index to_make = total - step_;
+    OneAhead<Prepared> ahead(Prepared(model_, options_, train), Prepared(model_, options_, train), [&](Prepared& next) {
+      if (to_make-- <= 0) return false;
+      prepare(train, labels, sampler.next(), next);
+      next.epoch = Index(sampler.position().epoch);
+      return true;
+    });
     while (step_ < total) {
       if (stop && stop->load()) {
         report.interrupted = true;
         break;
       }
-      auto const rows = sampler.next();
-      StepReport done = step(train, labels, rows, total);
-      done.epoch = Index(sampler.position().epoch);
+      auto const begin = std::chrono::steady_clock::now();
+      Prepared const& prepared = *ahead.next();
+      StepReport done = step(labels, prepared, total, begin);
+      done.epoch = prepared.epoch;
       report.steps += 1;
       report.examples += done.examples;
       report.tokens += done.tokens;
@@ -106,35 +118,96 @@ class Trainer {
   StepReport step(data::Dataset const& data, typename HeadList::Labels const& labels, std::span<std::size_t const> rows,
                   Index total) {
     auto const begin = std::chrono::steady_clock::now();
-    StepReport report;
-    report.total_steps = total;
-    report.examples = Index(rows.size());
-    DropoutKey const key{true, options_.seed, std::uint64_t(step_)};
-    model_.begin_step(report.examples);
+    if (!own_) own_.emplace(model_);
+    prepare(data, labels, rows, *own_);
+    return step(labels, *own_, total, begin);
+  }
+
+ private:
+  /// What a step is made of, on the host.
+  struct Prepared {
+    explicit Prepared(Model& model) : staged(model.context()) {}
+    /// With room for every step, so that no memory is taken later.
+    Prepared(Model& model, TrainerOptions const& options, data::Dataset const& data) : staged(model.context()) {
+      Index const count = Index(data.size()), size = std::min(options.batch_size, count);
+      Index longest = 0;
+      for (std::size_t i = 0; i < data.size(); ++i) longest = std::max(longest, Index(data.tokens[i].size()));
+      staged.reserve(std::min(options.step_every, (count + size - 1) / size), size * longest, size);
+    }
+    typename Model::Staged staged;
+    std::vector<std::size_t> rows{};
+    Index tokens = 0, epoch = 0;
+  };
+  /// Makes the batches of a step, in any thread.
+  void prepare(data::Dataset const& data, typename HeadList::Labels const& labels, std::span<std::size_t const> rows,
+               Prepared& to) const {
+    to.rows.assign(rows.begin(), rows.end());
+    to.staged.clear();
+    to.tokens = 0;
     for (std::size_t first = 0; first < rows.size(); first += std::size_t(options_.batch_size)) {
       auto const some = rows.subspan(first, std::min(rows.size() - first, std::size_t(options_.batch_size)));
       auto const [batch, batch_labels] = make_batch<HeadList>(data, labels, some, Index(first));
-      report.tokens += batch.rows();
-      model_.accumulate(batch, batch_labels, recipe_.losses, key);
+      to.tokens += batch.rows();
+      model_.stage(batch, batch_labels, to.staged);
     }
-    model_.end_step();
-    recipe_.clip.template apply<B>(model_.context(), model_.parameters(), clip_);
+  }
+
+  StepReport step(typename HeadList::Labels const& labels, Prepared const& prepared, Index total,
+                  std::chrono::steady_clock::time_point begin) {
+    StepReport report;
+    report.total_steps = total;
+    report.examples = Index(prepared.rows.size());
+    report.tokens = prepared.tokens;
     report.learning_rate = options_.learning_rate * recipe_.schedule.factor(step_, total);
-    // The whole step is on its way before anything is waited for; where it was not finite the scale is NaN, and the
-    // optimizer changes nothing.
-    run<B>(model_.context(), GuardScale<typename B::Precision>{model_.step_losses(), clip_.scale()});
-    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
-                                       report.learning_rate);
+    DropoutKey const key{true, options_.seed, std::uint64_t(step_)};
+    model_.begin_step(report.examples);
+    model_.upload(prepared.staged);
+    if constexpr (is_split) recipe_.optimizer.template advance<B>(optimizer_);
+    // The whole step is on its way before anything is waited for: one piece of work where it has one batch.
+    auto const& parts = prepared.staged.parts();
+    auto const contributions = model_.parameters().contributions();
+    auto const all = [&] {
+      model_.parameters().set_contributions(contributions);
+      model_.accumulate(0, recipe_.losses, key);
+      finish(report.learning_rate);
+    };
+    if (parts.size() == 1) {
+      run_step(model_.context(), StepKey{StepKey::Work::step, parts[0].rows, parts[0].size}, all);
+    } else {
+      for (std::size_t part = 0; part < parts.size(); ++part) model_.accumulate(part, recipe_.losses, key);
+      run_step(model_.context(), StepKey{StepKey::Work::end}, [&] { finish(report.learning_rate); });
+    }
+    if constexpr (!is_split)
+      recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
+                                         report.learning_rate);
     auto const results = model_.step_results();
-    report.grad_norm = clip_.fetch_norm();
-    summarise(results, labels, rows, report);
+    auto norms = clip_.fetch_norms();
+    report.grad_norm = norms.norm;
+    report.group_norms = std::move(norms.groups);
+    summarise(results, labels, prepared.rows, report);
     check_finite(report);
     report.step = ++step_;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return report;
   }
 
- private:
+  /// Whether the optimizer's work may be begun again: its count of steps changes apart from it.
+  static constexpr bool is_split = requires(typename RecipeType::OptimizerType const& optimizer,
+                                            typename RecipeType::OptimizerType::template State<B>& state, Model& model,
+                                            VectorView<double const> scale) {
+    optimizer.template advance<B>(state);
+    optimizer.template apply<B>(model.context(), model.parameters(), state, scale, 0.0);
+  };
+  /// From the gradients of all batches to new parameters. Where a loss or the norm is not finite the scale becomes NaN, and
+  /// the optimizer changes nothing.
+  void finish(double learning_rate) {
+    model_.end_step();
+    recipe_.clip.template apply<B>(model_.context(), model_.parameters(), clip_);
+    run<B>(model_.context(), GuardScale<typename B::Precision>{model_.step_losses(), clip_.scale()});
+    if constexpr (is_split)
+      recipe_.optimizer.template apply<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(), learning_rate);
+  }
+
   static void check(bool right, char const* option, double value, char const* allowed) {
     if (!right)
       throw Error(601, "a training setting is out of range",
@@ -191,6 +264,7 @@ class Trainer {
   RecipeType recipe_;
   typename RecipeType::OptimizerType::template State<B> optimizer_;
   ClipState<B> clip_;
+  std::optional<Prepared> own_{};  ///< of step(data, ...)
   Index step_ = 0;
 };
 
