@@ -11,7 +11,7 @@
 #include "demo.hpp"
 #include "device_record.hpp"
 #include "finetune_settings.hpp"
-#include "hone/data/imdb.hpp"
+#include "with_progress.hpp"
 
 namespace hone::examples {
 
@@ -55,9 +55,9 @@ int finetune(Settings settings, typename B::Options const& backend) {
   RunFolder run = make_run_folder(settings);
 
   // 1. A model with a tokenizer, and reviews with labels. Without --model and --data both are made from nothing.
-  typename Model<B>::ModelOptions const options{backend, settings.seed, settings.dropout};
+  typename Model<B>::ModelOptions const options{backend, settings.seed, settings.dropout, {}};
   data::ImdbOptions const subset{0, std::size_t(settings.train_examples), std::size_t(settings.test_examples),
-                                 settings.seed};
+                                 settings.seed, {}};
   Training const recipe = recipe_of(settings);
   TrainerOptions const training{settings.lr,     settings.batch_size, settings.step_every,
                                 settings.epochs, settings.num_steps,  settings.seed};
@@ -70,8 +70,8 @@ int finetune(Settings settings, typename B::Options const& backend) {
     if (settings.num_steps > 0 && settings.epochs > 0) plan.require();
   }
   std::optional<Model<B>> made;
-  if (!settings.is_demo()) made = Model<B>::from_pretrained(settings.model, options);
-  data::Imdb reviews = settings.is_demo() ? demo_reviews(subset) : data::read_imdb(settings.data, subset);
+  if (!settings.is_demo()) made = load_model<Model<B>>(settings.model, options, console);
+  data::Imdb reviews = read_reviews(settings.data, subset, console);
   if (settings.is_demo()) made = demo_model<Model<B>>(reviews.train, options);
   Model<B>& model = *made;
   use_recorded_algorithms(model.context(), settings, console);
@@ -79,8 +79,7 @@ int finetune(Settings settings, typename B::Options const& backend) {
 
   // 2. Texts become tokens, [CLS] ... [SEP], without padding.
   if (std::string const note = limit_length(settings, model.max_length()); !note.empty()) console.print(note);
-  for (data::Dataset* split : {&reviews.train, &reviews.test})
-    split->tokens = model.tokenizer().encode_batch(split->texts, settings.max_length, model.context().pool());
+  for (data::Dataset* split : {&reviews.train, &reviews.test}) tokenise(model, *split, settings.max_length, console);
 
   console.title("Model");
   console.print(describe(model.config(), model.parameters().values(), model.context().threads()));

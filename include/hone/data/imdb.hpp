@@ -160,6 +160,7 @@ inline Imdb read_imdb(std::filesystem::path const& path, ImdbOptions const& opti
     roots.insert(std::string(parts.root));
     if (!reviews.insert_or_assign(name, std::move(content)).second)
       problems.push_back({name, "is in the archive more than once; the last one counts"});
+    if (options.on_progress && reviews.size() % 256 == 0) options.on_progress(reviews.size());
   };
   read.problems = for_each_file(path, wanted, keep);
   read.problems.insert(read.problems.end(), problems.begin(), problems.end());

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <numeric>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ struct ImdbOptions {
   std::size_t train_examples = 0;  ///< 0, or as many as there are or more: all
   std::size_t test_examples = 0;   ///< the same for the test reviews
   std::uint64_t seed = 0;          ///< of the subsets; the same seed gives the same reviews everywhere
+  std::function<void(std::size_t reviews)> on_progress{};  ///< called now and then with the number of reviews read so far
 };
 
 /// A training and a test set with the labels `is_positive` (0 or 1) and `star_rating` (1 to 10), ordered by path.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,6 +36,7 @@ struct BasicModelOptions {
   BackendOptions backend{};             ///< threads, or the device
   std::uint64_t seed = 0;               ///< of new parameters
   std::optional<double> dropout{};      ///< replaces every dropout probability of the configuration
+  std::function<void(Index done, Index total)> on_progress{};  ///< called while a checkpoint is loaded, with tensors
 };
 
 /// A BERT encoder with heads on the [CLS] vector (position 0 of the last layer, no pooler):
@@ -74,7 +76,8 @@ class BertClassifier {
   /// E531 the tokenizer is not the model's.
   static BertClassifier from_pretrained(std::filesystem::path const& folder, ModelOptions options = {}) {
     BertClassifier model(BertConfig::from_file(folder / "config.json"), tokenizer_of_folder(folder), options);
-    model.ledger_ = load_parameters(model.parameters(), ModelWeights::open(folder), head_parameter_names(), options.seed);
+    model.ledger_ = load_parameters(model.parameters(), ModelWeights::open(folder), head_parameter_names(), options.seed,
+                                    options.on_progress);
     return model;
   }
 

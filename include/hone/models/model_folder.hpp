@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -55,9 +56,10 @@ inline BertConfig with_dropout(BertConfig config, std::optional<double> probabil
 /// does not have them. The file's shapes are compared first: a small file with a large configuration allocates nothing.
 ///
 /// Returns the account. Errors: E510 when something else is missing or has another shape; nothing is loaded then.
+/// @param on_progress  called with the numbers of tensors that are loaded, and of all
 template <Backend B>
 Ledger load_parameters(ParameterStore<B>& store, ModelWeights const& weights, std::span<std::string const> may_be_new,
-                       std::uint64_t seed) {
+                       std::uint64_t seed, std::function<void(Index, Index)> const& on_progress = {}) {
   std::vector<CheckpointTensor> in_file;
   for (auto const& tensor : weights.tensors()) in_file.push_back({tensor.name, tensor.shape});
   std::vector<ExpectedParameter> expected;
@@ -68,11 +70,13 @@ Ledger load_parameters(ParameterStore<B>& store, ModelWeights const& weights, st
   plan.ledger.require_ok(weights.tensors().empty() ? "model.safetensors"
                                                    : weights.file_of(weights.tensors().front().name).string());
   store.allocate();
+  Index loaded = 0;
   for (auto const& [parameter, tensor] : plan.load) {
     Index const id = store.find(parameter);
     std::vector<MasterOf<typename B::Precision>> values(std::size_t(store.info(id).size));
     weights.read(*weights.find(tensor), std::span(values));
     store.set(id, values);
+    if (on_progress) on_progress(++loaded, Index(plan.load.size()));
   }
   for (auto const& entry : plan.ledger.entries())
     if (entry.state == LedgerState::created) store.initialize(store.find(entry.parameter), seed);

@@ -1,13 +1,17 @@
 // What a person sees while a model trains: one line that updates, or plain lines where the output is not a terminal.
 #pragma once
 
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "hone/report/progress.hpp"
 #include "hone/report/terminal.hpp"
 #include "hone/train/step_report.hpp"
 
@@ -71,80 +75,117 @@ class RunningMeans {
 };
 
 /// One line about a run, of at most `columns` columns: what does not fit is left out, the less important first.
-inline std::string step_line(RunningMeans const& means, int columns) {
+///
+/// @param bar      with a bar, which takes the columns that the numbers leave
+/// @param unicode  the bar is drawn with Unicode's blocks
+inline std::string step_line(RunningMeans const& means, int columns, bool bar = false, bool unicode = false) {
   StepReport const& last = means.last();
-  struct Part {
-    std::string text;
-    int importance;  // the larger the later it is left out
-  };
-  std::vector<Part> parts{
+  std::vector<LinePart> parts{
       {formatted("step %lld/%lld", static_cast<long long>(last.step), static_cast<long long>(last.total_steps)), 9}};
+  if (bar) parts.push_back({"", 5, true});
   for (std::size_t h = 0; h < last.losses.size(); ++h) {
     double const loss = means.mean([h](StepReport const& step) { return step.losses[h].second; });
-    parts.push_back({last.losses[h].first + formatted(" %.4g", loss), h == 0 ? 8 : 6});
+    parts.push_back({last.losses[h].first + formatted(" %.4g", loss), h == 0 ? 8 : 4});
   }
   double const accuracy = means.mean([](StepReport const& step) { return step.accuracy; });
-  if (!std::isnan(accuracy)) parts.push_back({formatted("accuracy %.1f %%", 100 * accuracy), 5});
+  if (!std::isnan(accuracy)) parts.push_back({formatted("accuracy %.1f %%", 100 * accuracy), 6});
   parts.push_back({formatted("lr %.3g", last.learning_rate), 1});
   parts.push_back({formatted("norm %.3g", last.grad_norm), 2});
   parts.push_back({formatted("%.0f tokens/s", means.tokens_per_second()), 3});
   parts.push_back({"left " + shown_duration(means.seconds_left()), 7});
-  std::string line;
-  for (int least = 0; least <= 9; ++least) {
-    line.clear();
-    for (auto const& part : parts)
-      if (part.importance >= least) line += (line.empty() ? "" : "  ") + part.text;
-    if (display_width(line) <= columns) return line;
+  double const total = static_cast<double>(last.total_steps);
+  return fitted_line(parts, columns, total > 0 ? static_cast<double>(last.step) / total : 0, unicode);
+}
+
+/// One line about other work, of at most `columns` columns: "testing 512/1000  left 3 s", or "reading 512" when the total
+/// is not known (0). `seconds` since it began.
+inline std::string work_line(std::string_view what, Index done, Index total, double seconds, int columns, bool bar = false,
+                             bool unicode = false) {
+  std::string begin = std::string(what) + formatted(" %lld", static_cast<long long>(done));
+  if (total <= 0) return cut_to_width(begin, columns);
+  begin += formatted("/%lld", static_cast<long long>(total));
+  double const share = static_cast<double>(done) / static_cast<double>(total);
+  double const left = done > 0 ? seconds * (1 - share) / share : std::nan("");
+  std::vector<LinePart> parts{{begin, 4}};
+  if (bar) {
+    parts.push_back({"", 2, true});
+    parts.push_back({formatted("%3.0f %%", std::floor(100 * share)), 1});
   }
-  return cut_to_width(line, columns);
+  parts.push_back({done < total ? "left " + shown_duration(left) : "in " + shown_duration(seconds), 3});
+  return fitted_line(parts, columns, share, unicode);
 }
 
 /// Writes progress and messages to a stream (standard output).
 ///
-/// On a terminal one line is overwritten, at most ten times a second; messages push it down. Elsewhere a plain line is
-/// written for the first and the last step and at most every ten seconds of training: logs stay short.
-/// Nothing is written when the stream is null.
+/// On a terminal one line with a bar is overwritten, at most ten times a second; messages push it down. The width is asked
+/// for again each time. Elsewhere a plain line is written for the first and the last step and at most every ten seconds of
+/// training: logs stay short. Nothing is written when the stream is null.
 class Console {
  public:
-  explicit Console(std::FILE* stream = stdout) : Console(stream, stream ? Terminal::of(stream) : Terminal{}) {}
+  /// What was written, line by line, without bars and colours.
+  using Listener = std::function<void(std::string_view line)>;
+
+  explicit Console(std::FILE* stream = stdout) : Console(stream, stream ? Terminal::of(stream) : Terminal{}) {
+    asks_ = stream_ && terminal_.interactive;
+  }
   Console(std::FILE* stream, Terminal terminal) : stream_(stream), terminal_(terminal) {}
   Console(Console const&) = delete;
   Console& operator=(Console const&) = delete;
   ~Console() { end_line(); }
 
-  Terminal const& terminal() const { return terminal_; }
+  /// The terminal with the width that it has now.
+  Terminal const& terminal() {
+    if (asks_) terminal_.width = Terminal::of(stream_).width;
+    return terminal_;
+  }
+  /// From now on `listener` is told every line; first those that were printed before. An empty one ends it.
+  void listen(Listener listener) {
+    listener_ = std::move(listener);
+    if (!listener_) return;
+    for (auto const& line : std::exchange(said_, {})) listener_(line);
+  }
 
   /// Lines of text. What comes from outside must have gone through `printable_text`.
   void print(std::string_view text) {
-    if (!stream_) return;
-    erase_line();
-    write(text);
-    if (text.empty() || text.back() != '\n') write("\n");
-    draw_line();
-    std::fflush(stream_);
+    tell(text);
+    put(text);
   }
   /// A heading above what follows.
   void title(std::string_view text) {
-    print("\n" + (terminal_.colors ? "\x1b[1m" + std::string(text) + "\x1b[0m" : std::string(text)));
+    std::string const line = "\n" + std::string(text);
+    tell(line);
+    put(terminal_.colors ? "\n\x1b[1m" + std::string(text) + "\x1b[0m" : line);
   }
 
   /// A step was done.
   void step(StepReport const& report) {
     means_.add(report);
     bool const ends = report.step == 1 || report.step == report.total_steps;
+    if (listener_ && (ends || report.elapsed < last_told_ || report.elapsed - last_told_ >= 10)) {
+      last_told_ = report.elapsed;
+      listener_(step_line(means_, 1000));
+    }
     if (!due(ends, report.elapsed)) return;
-    // The last column stays free: some terminals wrap when it is written.
-    show(step_line(means_, terminal_.interactive ? terminal_.width - 1 : 1000));
+    show(step_line(means_, columns(), terminal_.interactive, terminal_.unicode));
   }
   /// Something else goes on: "testing 512/1000". `seconds` since it began.
   void progress(std::string_view what, Index done, Index total, double seconds) {
     if (done == 0) last_shown_ = -1e9;
     if (!due(done == total, seconds)) return;
-    double const left = done > 0 ? seconds * static_cast<double>(total - done) / static_cast<double>(done) : std::nan("");
-    std::string const line = std::string(what) +
-                             formatted(" %lld/%lld", static_cast<long long>(done), static_cast<long long>(total)) +
-                             (done < total ? "  left " + shown_duration(left) : "  in " + shown_duration(seconds));
-    show(cut_to_width(line, terminal_.interactive ? terminal_.width - 1 : 1000));
+    show(work_line(what, done, total, seconds, columns(), terminal_.interactive, terminal_.unicode));
+  }
+  /// The same on a terminal alone, and nothing of it stays: for what is done in seconds. Total 0: not known.
+  void passing(std::string_view what, Index done, Index total, double seconds) {
+    if (!terminal_.interactive || !due(false, seconds)) return;
+    show(work_line(what, done, total, seconds, columns(), true, terminal_.unicode));
+  }
+  /// What is on the updating line goes away.
+  void clear_line() {
+    if (!stream_ || line_.empty()) return;
+    erase_line();
+    line_.clear();
+    last_shown_ = -1e9;
+    std::fflush(stream_);
   }
   /// What is on the updating line stays; later text goes below.
   void end_line() {
@@ -156,11 +197,34 @@ class Console {
   }
 
  private:
+  /// The last column stays free: some terminals wrap when it is written.
+  int columns() { return terminal_.interactive ? terminal().width - 1 : 1000; }
   bool due(bool always, double seconds) {
     double const pause = terminal_.interactive ? 0.1 : 10;
     if (!stream_ || (!always && seconds >= last_shown_ && seconds - last_shown_ < pause)) return false;
     last_shown_ = seconds;
     return true;
+  }
+  void tell(std::string_view text) {
+    if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+    for (;;) {
+      std::size_t const end = text.find('\n');
+      std::string_view const line = text.substr(0, end);
+      if (listener_)
+        listener_(line);
+      else if (said_.size() < 10000)
+        said_.emplace_back(line);
+      if (end == text.npos) return;
+      text.remove_prefix(end + 1);
+    }
+  }
+  void put(std::string_view text) {
+    if (!stream_) return;
+    erase_line();
+    write(text);
+    if (text.empty() || text.back() != '\n') write("\n");
+    write(line_);
+    std::fflush(stream_);
   }
   void show(std::string line) {
     if (!terminal_.interactive) {
@@ -168,21 +232,46 @@ class Console {
     } else {
       erase_line();
       line_ = std::move(line);
-      draw_line();
+      write(line_);
     }
     std::fflush(stream_);
   }
   void erase_line() {
-    if (!line_.empty()) write("\r\x1b[K");
+    if (line_.empty()) return;
+    // A terminal that became narrower has broken the line into several.
+    int const rows = (display_width(line_) - 1) / std::max(terminal().width, 1);
+    write(rows > 0 ? formatted("\r\x1b[%dA\x1b[J", rows) : "\r\x1b[K");
   }
-  void draw_line() { write(line_); }
   void write(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream_); }
 
   std::FILE* stream_;
   Terminal terminal_;
+  bool asks_ = false;  ///< the width is asked for again
   RunningMeans means_{};
-  std::string line_{};  ///< on the terminal now
-  double last_shown_ = -1e9;
+  std::string line_{};               ///< on the terminal now
+  std::vector<std::string> said_{};  ///< before anybody listened
+  Listener listener_{};
+  double last_shown_ = -1e9, last_told_ = -1e9;
+};
+
+/// The progress of one piece of work, on a terminal while it goes on. Call it with what is done, as often as you like.
+class PassingProgress {
+ public:
+  PassingProgress(Console& console, std::string what) : console_(console), what_(std::move(what)) {}
+  PassingProgress(PassingProgress const&) = delete;
+  PassingProgress& operator=(PassingProgress const&) = delete;
+  ~PassingProgress() { console_.clear_line(); }
+
+  /// Total 0: not known.
+  void operator()(Index done, Index total = 0) {
+    double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    if (seconds >= 0.3) console_.passing(what_, done, total, seconds);  // less would only flicker
+  }
+
+ private:
+  Console& console_;
+  std::string what_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace hone

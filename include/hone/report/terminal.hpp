@@ -19,8 +19,10 @@ struct Terminal {
   bool interactive = false;  ///< lines can be overwritten: a terminal, and TERM is not "dumb"
   bool colors = false;       ///< interactive, and NO_COLOR is not set (https://no-color.org)
   int width = 80;            ///< columns
+  bool unicode = false;      ///< the locale is UTF-8, so that blocks and lines can be drawn
 
-  /// Asks the system. The width is COLUMNS, else what the terminal says, else 80.
+  /// Asks the system. The width is COLUMNS, else what the terminal says, else 80. The locale is that of LC_ALL, else of
+  /// LC_CTYPE, else of LANG.
   static Terminal of(std::FILE* stream) {
     Terminal terminal;
     auto const variable = [](char const* name) {
@@ -30,6 +32,13 @@ struct Terminal {
     int const descriptor = ::fileno(stream);
     terminal.interactive = descriptor >= 0 && ::isatty(descriptor) == 1 && variable("TERM") != "dumb";
     terminal.colors = terminal.interactive && variable("NO_COLOR").empty();
+    std::string_view locale;
+    for (char const* name : {"LC_ALL", "LC_CTYPE", "LANG"})
+      if (locale.empty()) locale = variable(name);
+    std::string charset;
+    for (char const c : locale)
+      if (c != '-') charset += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    terminal.unicode = charset.find("utf8") != std::string::npos;
     winsize size{};
     if (long const columns = std::strtol(std::string(variable("COLUMNS")).c_str(), nullptr, 10);
         columns > 0 && columns < 10000)
