@@ -174,4 +174,5 @@
 #include "hone/report/summaries.hpp"
 #include "hone/report/system_metrics.hpp"
 #include "hone/report/terminal.hpp"
+#include "hone/report/text_table.hpp"
 #include "hone/version.hpp"

@@ -47,13 +47,16 @@ nlohmann::ordered_json prediction_json(Outputs<HeadList> const& outputs, data::D
   return json;
 }
 
-/// Writes every text's prediction, the file whole or not at all. Errors: E70x of the disk.
+/// Writes every text's prediction, and as its last field "text" the text, the file whole or not at all. Errors: E70x of the
+/// disk.
 template <class HeadList>
 void write_predictions(std::filesystem::path const& path, Outputs<HeadList> const& outputs, data::Dataset const& data) {
   AtomicFile file(path);
   std::string piece;
   for (std::size_t example = 0; example < data.size(); ++example) {
-    piece += json_line(prediction_json(outputs, data, example)) + "\n";
+    auto line = prediction_json(outputs, data, example);
+    line["text"] = data.texts[example];
+    piece += json_line(line) + "\n";
     if (piece.size() > (1 << 20)) {
       file.write(piece);
       piece.clear();

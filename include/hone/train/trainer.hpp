@@ -62,6 +62,10 @@ class Trainer {
   RecipeType const& recipe() const { return recipe_; }
   /// Steps done.
   Index steps() const { return step_; }
+  /// The examples of the last step, as rows of the data; outputs and losses of them, in this order, before the step changed
+  /// the parameters. Empty before the first step.
+  std::span<std::size_t const> last_rows() const { return last_rows_; }
+  typename Model::StepResults const& last_results() const { return last_results_; }
   /// The number of steps that `fit` will do with so many examples.
   Index total_steps(std::size_t examples) const {
     Index const per_step = options_.batch_size * options_.step_every;
@@ -180,11 +184,12 @@ class Trainer {
     if constexpr (!is_split)
       recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
                                          report.learning_rate);
-    auto const results = model_.step_results();
+    last_results_ = model_.step_results();
+    last_rows_ = prepared.rows;
     auto norms = clip_.fetch_norms();
     report.grad_norm = norms.norm;
     report.group_norms = std::move(norms.groups);
-    summarise(results, labels, prepared.rows, report);
+    summarise(last_results_, labels, prepared.rows, report);
     check_finite(report);
     report.step = ++step_;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -266,6 +271,8 @@ class Trainer {
   ClipState<B> clip_;
   std::optional<Prepared> own_{};  ///< of step(data, ...)
   Index step_ = 0;
+  std::vector<std::size_t> last_rows_{};
+  typename Model::StepResults last_results_{};
 };
 
 }  // namespace hone
