@@ -140,6 +140,52 @@ TEST_CASE("a gradient that is not finite shows in the sum of squares") {
   REQUIRE(std::isnan(sum_of_squares<Emulated<fp32>, float>(context, x.vector())));
 }
 
+/// Sums of ranges with these borders; what is not to be touched is NaN.
+template <class B, class M>
+std::vector<double> sums_of_ranges(typename B::Context& context, VectorView<M const> x, std::vector<Index> const& borders) {
+  std::vector<double> partials(static_cast<std::size_t>((x.size + norm_chunk - 1) / norm_chunk)),
+      sums(borders.size() / 2 + 1);
+  std::vector<double> lanes(sums.size() * range_lanes, std::nan(""));
+  sums.back() = -1;
+  double all = 0;
+  using P = typename B::Precision;
+  run<B>(context, SumOfSquares<P>{x, {partials.data(), Index(partials.size())}, {&all, 1}});
+  Index const count = Index(borders.size() / 2);
+  run<B>(context, RangeSquares<P>{x,
+                                  {partials.data(), Index(partials.size())},
+                                  {borders.data(), Index(borders.size())},
+                                  {lanes.data(), count * range_lanes},
+                                  {sums.data(), count}});
+  REQUIRE(sums.back() == -1);
+  sums.pop_back();
+  return sums;
+}
+
+TEST_CASE("the sums of squares of ranges agree with the reference, with the same bits for every order") {
+  Index const chunk = norm_chunk, size = 5 * chunk + 123;
+  auto const x = Grid<float>::random(1, size, 1);
+  std::vector<Index> const borders{0,     1,         0,         chunk,         5,    chunk - 5, chunk,     2 * chunk,
+                                   chunk, 2 * chunk, chunk - 3, 3 * chunk + 2, 7,    7,         4 * chunk, size,
+                                   0,     size,      chunk + 1, 2 * chunk - 1, size, size,      size - 1,  size};
+  HostContext reference({1});
+  auto const expected = sums_of_ranges<Reference<fp32>, float>(reference, x.vector(), borders);
+  std::vector<double> first;
+  for (auto const order : testing::thread_orders) {
+    testing::EmulatorContext context({.order = order});
+    auto const got = sums_of_ranges<Emulated<fp32>, float>(context, x.vector(), borders);
+    for (std::size_t r = 0; r < got.size(); ++r) {
+      INFO("range " << borders[2 * r] << " to " << borders[2 * r + 1]);
+      double sum = 0;
+      for (Index i = borders[2 * r]; i < borders[2 * r + 1]; ++i) sum += double(x(0, i)) * double(x(0, i));
+      double const bound = test::rounding_bound<double>(size, std::max(sum, 1.0));
+      REQUIRE(std::abs(got[r] - sum) <= bound);
+      REQUIRE(std::abs(expected[r] - sum) <= bound);
+    }
+    if (first.empty()) first = got;
+    REQUIRE(got == first);
+  }
+}
+
 TEST_CASE("the clip factor is the reference's") {
   HostContext reference({1});
   testing::EmulatorContext context;

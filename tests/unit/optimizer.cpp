@@ -1,6 +1,8 @@
 // AdamW, parameter groups, clipping and schedules against their formulas written out.
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -229,6 +231,96 @@ TEST_CASE("frozen parameters are in no norm, until they are trained again") {
   CHECK(norm == Approx(without_gamma).epsilon(1e-14));
   auto const all = AdamW{}.init<B>(f.context, f.store);
   CHECK(norm_of_step().first > 1.01 * without_gamma);
+}
+
+TEST_CASE("the group of a parameter") {
+  CHECK(parameter_group("bert.embeddings.word_embeddings.weight") == "embeddings");
+  CHECK(parameter_group("embeddings.LayerNorm.bias") == "embeddings");
+  CHECK(parameter_group("bert.encoder.layer.0.attention.self.query.weight") == "layer.0");
+  CHECK(parameter_group("bert.encoder.layer.11.output.dense.bias") == "layer.11");
+  CHECK(parameter_group("encoder.layer.weight") == "encoder.layer");
+  CHECK(parameter_group("layer..weight") == "layer.");
+  CHECK(parameter_group("is_positive.weight") == "is_positive");
+  CHECK(parameter_group("embeddings") == "embeddings");
+  CHECK(parameter_group("layer") == "layer");
+  CHECK(parameter_group("").empty());
+}
+
+/// Parameters of these groups and sizes, with random gradients: the parts of the norm against sums by hand.
+template <class B>
+void check_groups(std::vector<std::pair<std::string, Index>> const& parameters) {
+  using M = MasterOf<typename B::Precision>;
+  INFO(B::name << " " << B::Precision::name);
+  std::vector<GradientNorms> of_threads;
+  for (int const threads : {1, 3}) {
+    HostContext context(HostOptions{threads});
+    ParameterStore<B> store(context);
+    for (auto const& [name, size] : parameters) store.add(name, {size}, ParameterKind::weight, Initializer::constant(0));
+    store.allocate();
+    std::vector<std::pair<std::string, double>> squares;
+    double all = 0;
+    PhiloxStream random(1, 2);
+    for (Index id = 0; id < store.count(); ++id) {
+      std::vector<M> gradient;
+      double sum = 0;
+      for (Index i = 0; i < store.info(id).size; ++i) {
+        gradient.push_back(M(2 * random.uniform() - 1));
+        sum += double(gradient.back()) * double(gradient.back());
+      }
+      context.upload(store.gradient_vector(id).data, gradient.data(), gradient.size() * sizeof(M));
+      std::string const group = parameter_group(store.info(id).name);
+      auto at = std::find_if(squares.begin(), squares.end(), [&](auto const& entry) { return entry.first == group; });
+      if (at == squares.end()) at = squares.insert(at, {group, 0.0});
+      at->second += sum;
+      all += sum;
+    }
+    ClipState<B> state(context, store);
+    CHECK(state.fetch_norms().groups.empty());  // nothing was computed
+    GlobalNormClip{1}.template apply<B>(context, store, state);
+    GradientNorms const norms = state.fetch_norms();
+    CHECK(norms.norm == state.fetch_norm());
+    CHECK(norms.norm == Approx(std::sqrt(all)).epsilon(1e-12));
+    REQUIRE(norms.groups.size() == squares.size());
+    for (std::size_t g = 0; g < squares.size(); ++g) {
+      INFO(squares[g].first);
+      CHECK(norms.groups[g].first == squares[g].first);
+      CHECK(norms.groups[g].second == Approx(std::sqrt(squares[g].second)).epsilon(1e-12));
+    }
+    of_threads.push_back(norms);
+  }
+  CHECK(of_threads[0].norm == of_threads[1].norm);
+  CHECK(of_threads[0].groups == of_threads[1].groups);  // the same bits
+}
+
+TEST_CASE("the norm's parts by layer add up to it, wherever the borders lie") {
+  auto check = [](std::vector<std::pair<std::string, Index>> const& parameters) {
+    check_groups<Reference<fp64>>(parameters);
+    check_groups<Cpu<fp32>>(parameters);
+    check_groups<Reference<mixed>>(parameters);
+  };
+  check(
+      {{"bert.embeddings.a", 40000}, {"bert.embeddings.b", 7}, {"layer.0.a", 100}, {"layer.0.b", 70000}, {"layer.1.a", 16}});
+  check({{"layer.0.a", norm_chunk}, {"layer.1.a", 2 * norm_chunk}, {"layer.2.a", 1}, {"mine.weight", 5}, {"mine.bias", 1}});
+  check({{"mine.weight", 3}});
+  check({{"layer.0.a", 20000}, {"mine.weight", 33000}, {"layer.0.b", 17}});  // a group in two places
+}
+
+TEST_CASE("a gradient that is not finite shows in its group alone") {
+  using B = Cpu<fp32>;
+  HostContext context(HostOptions{1});
+  ParameterStore<B> store(context);
+  for (char const* name : {"layer.0.a", "layer.1.a", "layer.2.a"})
+    store.add(name, {50000}, ParameterKind::weight, Initializer::constant(0));
+  store.allocate();
+  store.gradients()[store.info(1).offset + 49999] = std::numeric_limits<float>::infinity();
+  ClipState<B> state(context, store);
+  NoClip{}.apply<B>(context, store, state);
+  auto const norms = state.fetch_norms();
+  CHECK(std::isinf(norms.norm));
+  REQUIRE(norms.groups.size() == 3);
+  CHECK(norms.groups[0].second == 0);
+  CHECK(std::isinf(norms.groups[1].second));
+  CHECK(norms.groups[2].second == 0);
 }
 
 TEST_CASE("schedules at chosen steps") {

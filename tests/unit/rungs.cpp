@@ -34,6 +34,7 @@ std::map<std::string, std::string> rungs() {
           {"ResidualNormBackward", rung(std::type_identity<ResidualNormBackward<P>>{})},
           {"AdamWStep", rung(std::type_identity<AdamWStep<P>>{})},
           {"SumOfSquares", rung(std::type_identity<SumOfSquares<P>>{})},
+          {"RangeSquares", rung(std::type_identity<RangeSquares<P>>{})},
           {"ClipScale", rung(std::type_identity<ClipScale<P>>{})},
           {"GuardScale", rung(std::type_identity<GuardScale<P>>{})},
           {"GatherRows", rung(std::type_identity<GatherRows<P>>{})},
@@ -69,8 +70,8 @@ void check(Expected const& expected) {
 template <class P>
 void check_all() {
   // What is small, or limited by memory in any case, has no kernel of its own.
-  Expected const cpu = Expected{"cpu"}.with("generic", {"ClipScale", "GuardScale", "GatherRows", "ScatterAddRows",
-                                                        "MapForward", "MapBackward", "LossForwardBackward"});
+  Expected const cpu = Expected{"cpu"}.with("generic", {"ClipScale", "GuardScale", "RangeSquares", "GatherRows",
+                                                        "ScatterAddRows", "MapForward", "MapBackward", "LossForwardBackward"});
   check<Cpu<P>>(cpu);
   check<EigenCpu<P>>(cpu.with("eigen", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters"}));
   check<Reference<P>>({"generic"});
@@ -93,7 +94,7 @@ TEMPLATE_TEST_CASE("every operation runs on the rung that is meant for it, Thrus
   // No fit: products and attention; one number; a functor a row, as generic/ has it.
   check<ThrustHost<TestType>>(Expected{"thrust"}.with(
       "generic", {"LinearForward", "LinearBackwardInput", "LinearBackwardParameters", "AttentionForward",
-                  "AttentionBackward", "ClipScale", "GuardScale", "LossForwardBackward"}));
+                  "AttentionBackward", "RangeSquares", "ClipScale", "GuardScale", "LossForwardBackward"}));
 }
 #endif
 

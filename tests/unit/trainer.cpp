@@ -104,6 +104,15 @@ TEST_CASE("a run is its steps written out, to the bit") {
     CHECK(report.accuracy == Approx(right / double(end - begin)).epsilon(1e-12));
     CHECK(report.learning_rate == Approx(rate).epsilon(1e-15));
     CHECK(report.grad_norm == clip.fetch_norm());
+    CHECK(report.group_norms == clip.fetch_norms().groups);
+    std::string groups;
+    double squares = 0;
+    for (auto const& [group, norm] : report.group_norms) {
+      groups += group + " ";
+      squares += norm * norm;
+    }
+    CHECK(groups == "embeddings layer.0 layer.1 is_positive star_rating ");
+    CHECK(std::sqrt(squares) == Approx(report.grad_norm).epsilon(1e-12));
     CHECK(report.examples == Index(end - begin));
     CHECK(report.tokens == tokens);
     optimizer.step<Cpu<fp32>>(hand.context(), store, state, clip.scale(), report.learning_rate);

@@ -62,6 +62,27 @@ struct PartialSquaresKernel {
   }
 };
 
+/// A block a range: thread t adds the chunks first + t, first + t + 256, ..., then values at the same distance, then the
+/// block in a fixed order.
+template <class P>
+struct RangeSquaresKernel {
+  static constexpr char const* name = "range_squares";
+  static constexpr int threads = 256;
+  RangeSquares<P> op;
+
+  template <class Thread>
+  HONE_HOST_DEVICE void operator()(Thread const& thread) const {
+    Index const range = thread.block(), t = thread.index();
+    RangeParts const parts(op.borders[2 * range], op.borders[2 * range + 1]);
+    double sum = 0;
+    for (Index chunk = parts.first + t; chunk < parts.last; chunk += threads) sum += op.partials[chunk];
+    for (Index i = parts.head_begin + t; i < parts.head_end; i += threads) sum += double(op.x[i]) * double(op.x[i]);
+    for (Index i = parts.tail_begin + t; i < parts.tail_end; i += threads) sum += double(op.x[i]) * double(op.x[i]);
+    sum = block_sum(thread, sum, thread.template shared<double>(0, threads / warp_size));
+    if (t == 0) op.sums[range] = sum;
+  }
+};
+
 template <class P>
 struct ClipScaleKernel {
   static constexpr char const* name = "clip_scale";
@@ -94,6 +115,15 @@ struct CudaKernel<SumOfSquares<P>> {
     }
     context.launch(LaunchShape{.blocks = 1, .blocks_y = 1, .shared_bytes = shape.shared_bytes},
                    PartialSquaresKernel{op.partials.slice(0, chunks), op.result});
+  }
+};
+
+template <class P>
+struct CudaKernel<RangeSquares<P>> {
+  template <class Context>
+  static void run(Context& context, RangeSquares<P> const& op) {
+    context.launch(LaunchShape{.blocks = op.sums.size, .blocks_y = 1, .shared_bytes = 256 / warp_size * sizeof(double)},
+                   detail::RangeSquaresKernel<P>{op});
   }
 };
 

@@ -29,6 +29,35 @@ struct SumOfPartials {
   }
 };
 
+/// Lane l of a range: chunks first + l, first + l + range_lanes, ...; then runs of neighbours, dealt out in turn.
+template <class P>
+struct SquaresOfRangeLane {
+  RangeSquares<P> op;
+  HONE_HOST_DEVICE void operator()(Index i) const {
+    Index const range = i / range_lanes, lane = i % range_lanes;
+    RangeParts const parts(op.borders[2 * range], op.borders[2 * range + 1]);
+    double sum = 0;
+    for (Index chunk = parts.first + lane; chunk < parts.last; chunk += range_lanes) sum += op.partials[chunk];
+    sum = add(sum, parts.head_begin + lane * range_run, parts.head_end);
+    op.lanes[i] = add(sum, parts.tail_begin + lane * range_run, parts.tail_end);
+  }
+  HONE_HOST_DEVICE double add(double sum, Index begin, Index end) const {
+    for (; begin < end; begin += range_lanes * range_run)
+      for (Index i = begin; i < begin + range_run && i < end; ++i) sum += double(op.x[i]) * double(op.x[i]);
+    return sum;
+  }
+};
+
+struct SumOfRangeLanes {
+  VectorView<double const> lanes;
+  VectorView<double> sums;
+  HONE_HOST_DEVICE void operator()(Index range) const {
+    double sum = 0;
+    for (Index lane = 0; lane < range_lanes; ++lane) sum += lanes[range * range_lanes + lane];
+    sums[range] = sum;
+  }
+};
+
 struct ClipScaleOnce {
   VectorView<double const> sum_of_squares;
   double max_norm;
@@ -60,6 +89,15 @@ struct GenericKernel<SumOfSquares<P>> {
     Index const chunks = (op.x.size + norm_chunk - 1) / norm_chunk;
     context.for_each(chunks, detail::SquaresOfChunk<P>{op});
     context.for_each(1, detail::SumOfPartials{op.partials.slice(0, chunks), op.result});
+  }
+};
+
+template <class P>
+struct GenericKernel<RangeSquares<P>> {
+  template <class Context>
+  static void run(Context& context, RangeSquares<P> const& op) {
+    context.for_each(op.sums.size * range_lanes, detail::SquaresOfRangeLane<P>{op});
+    context.for_each(op.sums.size, detail::SumOfRangeLanes{op.lanes, op.sums});
   }
 };
 

@@ -18,6 +18,43 @@ struct SumOfSquares {
   VectorView<double> result;
 };
 
+/// How many sums RangeSquares makes of a range, and how many neighbours a sum takes at a time.
+inline constexpr Index range_lanes = 128, range_run = 16;
+
+/// sums[r] = sum of x_i^2 over borders[2 r] <= i < borders[2 r + 1], in double, in a fixed order: the parts of the norm that
+/// come from one layer or another.
+///
+/// Chunks that lie in a range are not read again: their sums are those that SumOfSquares of the same x left in `partials`.
+/// At most two chunks a range are read. Shapes: x (n), partials (ceil(n / norm_chunk)), borders (2 R), lanes (R range_lanes;
+/// room for what one wants to keep there), sums (R).
+template <class P>
+struct RangeSquares {
+  VectorView<MasterOf<P> const> x;
+  VectorView<double const> partials;
+  VectorView<Index const> borders;
+  VectorView<double> lanes;
+  VectorView<double> sums;
+};
+
+namespace detail {
+
+/// How a range lies over the chunks: whole chunks first .. last - 1, values before them and values behind them.
+struct RangeParts {
+  Index first = 0, last = 0;                                         // chunks
+  Index head_begin = 0, head_end = 0, tail_begin = 0, tail_end = 0;  // values
+
+  HONE_HOST_DEVICE RangeParts(Index begin, Index end)
+      : first((begin + norm_chunk - 1) / norm_chunk), last(end / norm_chunk), head_begin(begin) {
+    if (first <= last) {
+      head_end = first * norm_chunk, tail_begin = last * norm_chunk, tail_end = end;
+    } else {  // inside of one chunk
+      head_end = end, last = first;
+    }
+  }
+};
+
+}  // namespace detail
+
 /// norm = sqrt(sum_of_squares),  scale = min(1, max_norm / (norm + 1e-6));  max_norm <= 0: scale = 1
 ///
 /// Shapes: each (1), where the memory is. scale is NaN when the norm is not finite.
