@@ -73,17 +73,18 @@ TEST_CASE("what is written is read back") {
 TEST_CASE("damaged messages end the walk") {
   auto broken = [](std::string_view bytes) {
     ProtobufReader reader(bytes);
-    while (reader.next()) {
-    }
+    while (reader.next()) {}
     return reader.broken();
   };
   CHECK(!broken(""));
-  CHECK(broken("\x08"));                                                   // no value
-  CHECK(broken("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"));        // a number without end
+  CHECK(broken("\x08"));                                                                // no value
+  CHECK(broken("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"));                    // a number without end
   CHECK(broken(std::string_view("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11)));  // 65 bits
-  CHECK(broken("\x0a\x05xyz"));                                            // text longer than the rest
-  CHECK(broken("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"));            // as long as 2^64 - 1
-  CHECK(broken("\x0b\x0c"));                                               // a group
-  CHECK(broken(std::string_view("\x00\x01", 2)));                          // field 0
-  CHECK(broken("\x09" "1234567"));                                          // seven of eight bytes
+  CHECK(broken("\x0a\x05xyz"));                                                         // text longer than the rest
+  CHECK(broken("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"));                        // as long as 2^64 - 1
+  CHECK(broken("\x0b\x0c"));                                                            // a group
+  CHECK(broken(std::string_view("\x00\x01", 2)));                                       // field 0
+  CHECK(
+      broken("\x09"
+             "1234567"));  // seven of eight bytes
 }

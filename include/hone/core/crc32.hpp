@@ -16,8 +16,8 @@ class ReflectedCrc {
     auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
     std::uint32_t crc = ~value_;
     for (; size >= 8; size -= 8, bytes += 8) {
-      std::uint32_t const low = crc ^ (byte(0) | std::uint32_t{byte(1)} << 8 | std::uint32_t{byte(2)} << 16 |
-                                       std::uint32_t{byte(3)} << 24);
+      std::uint32_t const low =
+          crc ^ (byte(0) | std::uint32_t{byte(1)} << 8 | std::uint32_t{byte(2)} << 16 | std::uint32_t{byte(3)} << 24);
       crc = tables[7][low & 255] ^ tables[6][low >> 8 & 255] ^ tables[5][low >> 16 & 255] ^ tables[4][low >> 24] ^
             tables[3][byte(4)] ^ tables[2][byte(5)] ^ tables[1][byte(6)] ^ tables[0][byte(7)];
     }

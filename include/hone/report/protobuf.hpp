@@ -10,7 +10,8 @@
 
 namespace hone::detail {
 
-/// Whether a number of zero, false or an empty text is written. proto3 leaves them out; a member of a oneof is always written.
+/// Whether a number of zero, false or an empty text is written. proto3 leaves them out; a member of a oneof is always
+/// written.
 enum class Presence { unless_default, always };
 
 /// Writes one message in the wire format of Protocol Buffers (protobuf.dev, "Encoding"): fields in the order of the calls.
@@ -112,9 +113,9 @@ class ProtobufWriter {
 /// One field of a message as it lies in the bytes.
 struct ProtobufField {
   std::uint32_t number = 0;
-  std::uint32_t wire = 0;       ///< 0 varint, 1 eight bytes, 2 text or message, 5 four bytes
-  std::uint64_t value = 0;      ///< of wire 0, and the bits of 1 and 5
-  std::string_view bytes{};     ///< of wire 2
+  std::uint32_t wire = 0;    ///< 0 varint, 1 eight bytes, 2 text or message, 5 four bytes
+  std::uint64_t value = 0;   ///< of wire 0, and the bits of 1 and 5
+  std::string_view bytes{};  ///< of wire 2
 };
 
 /// Walks through the fields of one message. Damaged bytes end the walk, with `broken()` true.
@@ -130,11 +131,16 @@ class ProtobufReader {
     field.number = static_cast<std::uint32_t>(tag >> 3);
     field.wire = static_cast<std::uint32_t>(tag & 7);
     if (tag >> 3 == 0 || tag >> 32 != 0) broken_ = true;
-    if (field.wire == 0) field.value = varint();
-    else if (field.wire == 1) field.value = little_endian(8);
-    else if (field.wire == 5) field.value = little_endian(4);
-    else if (field.wire == 2) field.bytes = take(varint());
-    else broken_ = true;  // groups are of proto2
+    if (field.wire == 0)
+      field.value = varint();
+    else if (field.wire == 1)
+      field.value = little_endian(8);
+    else if (field.wire == 5)
+      field.value = little_endian(4);
+    else if (field.wire == 2)
+      field.bytes = take(varint());
+    else
+      broken_ = true;  // groups are of proto2
     if (broken_) return std::nullopt;
     return field;
   }
