@@ -77,6 +77,27 @@ struct FirstRung<Op, Ladder<Rung, Rest...>> {
 template <class B, class Op>
 using RungOf = typename detail::FirstRung<Op, typename B::Ladder>::Type;
 
+/// Bytes of the context's scratch memory that backend B's kernel for Op asks for, where the operation has so many rows of
+/// this width: `static std::size_t scratch_bytes(Index rows, Index width)` of the kernel, at most that for fewer rows.
+/// 0 for kernels that have no such member.
+template <class B, class Op>
+std::size_t kernel_scratch(Index rows, Index width) {
+  if constexpr (requires { RungOf<B, Op>::template Kernel<Op>::scratch_bytes(rows, width); })
+    return RungOf<B, Op>::template Kernel<Op>::scratch_bytes(rows, width);
+  else
+    return static_cast<void>(rows), static_cast<void>(width), 0;
+}
+
+/// How much is taken where so much is needed and a little more may be next: some more, so that this means no new memory.
+inline constexpr std::size_t with_reserve(std::size_t bytes) { return bytes + bytes / 8; }
+
+/// Tells a context that has scratch memory for kernels how much of it will be asked for at most. Such a context takes it
+/// now, with_reserve(bytes), unless it has as much: within a step no memory is taken.
+template <class Context>
+void reserve_scratch(Context& context, std::size_t bytes) {
+  if constexpr (requires { context.reserve_scratch(bytes); }) context.reserve_scratch(bytes);
+}
+
 /// Runs an operation on the best rung of the backend's ladder.
 ///
 /// An operation is a struct of views and numbers, whose doc block in ops/ is its contract. Errors at compile time:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -21,6 +22,15 @@ class MemoryPlan {
   std::uint64_t available = 0;  ///< bytes that are free where the plan is for; 0: not known
 
   void add(std::string name, std::uint64_t bytes) { parts_.push_back({std::move(name), bytes}); }
+  /// For memory that several use in turn: a part of this name has as many bytes as the one who needs the most.
+  void add_most(std::string const& name, std::uint64_t bytes) {
+    for (auto& part : parts_)
+      if (part.name == name) {
+        part.bytes = std::max(part.bytes, bytes);
+        return;
+      }
+    if (bytes > 0) add(name, bytes);
+  }
   std::vector<Part> const& parts() const { return parts_; }
   std::uint64_t total() const {
     std::uint64_t sum = 0;

@@ -162,6 +162,9 @@ class ParameterStore {
   VectorView<M> gradients() const { return gradients_.view(); }
 
   void begin_step() { contributed_.assign(infos_.size(), false); }
+  /// Which gradients have got a contribution in this step, by id: for work that may be begun again (run_step).
+  std::vector<bool> const& contributions() const { return contributed_; }
+  void set_contributions(std::vector<bool> const& contributions) { contributed_ = contributions; }
   /// How the next contribution to a gradient is written.
   Write gradient_write(Index id) {
     bool const later = contributed_[std::size_t(id)];

@@ -114,57 +114,65 @@ struct BatchView {
   RowMap first_row_map{};  ///< of the B first rows
 };
 
+/// How a batch of N tokens in B sequences lies in memory: 32-bit numbers one after the other, so that it is copied at once.
+struct BatchNumbers {
+  static Index count(Index rows, Index size) { return 5 * rows + 2 * (size + 1) + size; }
+
+  /// Writes the numbers of a batch to `to`, which has room for count(N, B).
+  static void write(RaggedBatch const& batch, std::int32_t* to) {
+    for (auto const* ids : {&batch.tokens, &batch.segments, &batch.positions}) to = std::copy(ids->begin(), ids->end(), to);
+    Index const size = batch.size();
+    for (Index b = 0; b < size; ++b) to = std::fill_n(to, batch.length(b), std::int32_t(b));
+    for (Index b = 0; b < size; ++b)
+      for (Index i = 0; i < batch.length(b); ++i) *to++ = std::int32_t(i);
+    to = std::copy(batch.offsets.begin(), batch.offsets.end(), to);
+    for (Index b = 0; b <= size; ++b) *to++ = std::int32_t(b);  // 0 .. B
+    std::fill_n(to, size, 0);                                   // position 0 of every first row
+  }
+  /// The batch whose numbers are at `next`, where the backend's memory is.
+  static BatchView view(std::int32_t const* next, Index rows, Index size, Index first_example) {
+    auto take = [&next](Index count) {
+      VectorView<std::int32_t const> const view{next, count};
+      next += count;
+      return view;
+    };
+    BatchView view;
+    view.rows = rows;
+    view.size = size;
+    view.tokens = take(rows);
+    view.segments = take(rows);
+    view.positions = take(rows);
+    view.row_map.sequence = take(rows);
+    view.row_map.position = take(rows);
+    view.offsets = take(size + 1);
+    view.first_rows = view.offsets.slice(0, size);
+    view.first_offsets = take(size + 1);
+    view.first_row_map.sequence = view.first_offsets.slice(0, size);
+    view.first_row_map.position = take(size);
+    view.row_map.first_example = view.first_row_map.first_example = first_example;
+    return view;
+  }
+};
+
 /// Owns the memory of a BatchView; one transfer a batch.
 template <Backend B>
 class BatchMemory {
  public:
   explicit BatchMemory(typename B::Context& context) : context_(&context) {}
 
-  /// How many numbers a batch of N tokens in B sequences is.
-  static Index numbers(Index rows, Index size) { return 5 * rows + 2 * (size + 1) + size; }
   /// How many are taken where so many are needed: some more, so that a little more does not mean new memory.
   static Index reserve_for(Index count) { return count + count / 4; }
 
   /// Copies a batch to the backend. The view is valid until the next upload.
   BatchView upload(RaggedBatch const& batch) {
-    auto const n = static_cast<std::size_t>(batch.rows()), b = static_cast<std::size_t>(batch.size());
-    host_.clear();
-    host_.insert(host_.end(), batch.tokens.begin(), batch.tokens.end());
-    host_.insert(host_.end(), batch.segments.begin(), batch.segments.end());
-    host_.insert(host_.end(), batch.positions.begin(), batch.positions.end());
-    for (std::size_t s = 0; s < b; ++s)
-      host_.insert(host_.end(), static_cast<std::size_t>(batch.length(Index(s))), std::int32_t(s));
-    for (std::size_t s = 0; s < b; ++s)
-      for (Index i = 0; i < batch.length(Index(s)); ++i) host_.push_back(std::int32_t(i));
-    host_.insert(host_.end(), batch.offsets.begin(), batch.offsets.end());
-    for (std::size_t s = 0; s <= b; ++s) host_.push_back(std::int32_t(s));  // 0 .. B
-    host_.insert(host_.end(), b, 0);                                        // position 0 of every first row
+    host_.resize(static_cast<std::size_t>(BatchNumbers::count(batch.rows(), batch.size())));
+    BatchNumbers::write(batch, host_.data());
     if (memory_.size() < Index(host_.size())) {
       memory_ = {};
       memory_ = Buffer<B, std::int32_t>(*context_, reserve_for(Index(host_.size())));
     }
     context_->upload(memory_.data(), host_.data(), host_.size() * sizeof(std::int32_t));
-    std::int32_t const* next = memory_.data();
-    auto take = [&next](std::size_t count) {
-      VectorView<std::int32_t const> const view{next, Index(count)};
-      next += count;
-      return view;
-    };
-    BatchView view;
-    view.rows = Index(n);
-    view.size = Index(b);
-    view.tokens = take(n);
-    view.segments = take(n);
-    view.positions = take(n);
-    view.row_map.sequence = take(n);
-    view.row_map.position = take(n);
-    view.offsets = take(b + 1);
-    view.first_rows = view.offsets.slice(0, Index(b));
-    view.first_offsets = take(b + 1);
-    view.first_row_map.sequence = view.first_offsets.slice(0, Index(b));
-    view.first_row_map.position = take(b);
-    view.row_map.first_example = view.first_row_map.first_example = batch.first_example;
-    return view;
+    return BatchNumbers::view(memory_.data(), batch.rows(), batch.size(), batch.first_example);
   }
 
  private:

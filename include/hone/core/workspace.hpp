@@ -2,8 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <vector>
 
 #include "hone/core/backend.hpp"
 #include "hone/core/buffer.hpp"
@@ -41,14 +39,31 @@ class Layout {
   std::size_t used_ = 0, peak_ = 0;
 };
 
-/// Two layouts that are planned together: what must live until backward, and what may be used again at once.
+/// What is planned together: what must live until backward, what may be used again at once, and what kernels ask for.
 struct Plan {
-  Layout saved;    ///< kept from forward to backward
-  Layout scratch;  ///< within one call; layers that run one after the other share it (mark and rewind)
+  Layout saved{};    ///< kept from forward to backward
+  Layout scratch{};  ///< within one call; layers that run one after the other share it (mark and rewind)
+  std::size_t kernels = 0;  ///< bytes of the context's scratch memory: the most that one kernel asks for
+
+  /// Counts the kernel of backend B for Op on so many rows of this width.
+  template <class B, class Op>
+  void kernel(Index rows, Index width) {
+    std::size_t const bytes = kernel_scratch<B, Op>(rows, width);
+    if (bytes > kernels) kernels = bytes;
+  }
 };
 
+namespace detail {
+
+struct PoisonByte {
+  std::byte* memory;
+  HONE_HOST_DEVICE void operator()(Index i) const { memory[i] = std::byte{0xFF}; }
+};
+
+}  // namespace detail
+
 /// A backend's memory whose use is planned, not allocated: the same planning function is run once to count and once to
-/// place. Memory grows when a plan needs more than any before, and is otherwise used again.
+/// place, all in one block. Memory grows when a plan needs more than any before, and is otherwise used again.
 template <Backend B>
 class Workspace {
  public:
@@ -57,36 +72,40 @@ class Workspace {
   /// Calls `plan(Plan&)` twice; what the second call places is valid until the next `plan`.
   template <class Planner>
   void plan(Planner&& planner) {
+    Plan const counted = reserve(planner);
+    std::byte* const base = block_.data();
+    Plan placing{Layout(base), Layout(base ? base + counted.saved.peak() : nullptr)};
+    planner(placing);
+  }
+  /// Takes the memory of a plan, if there is not as much, and places nothing: within a step no memory is taken.
+  template <class Planner>
+  Plan reserve(Planner&& planner) {
     Plan counting;
     planner(counting);
-    ensure(saved_, counting.saved.peak());
-    ensure(scratch_, counting.scratch.peak());
-    Plan placing{Layout(saved_.data()), Layout(scratch_.data())};
-    planner(placing);
+    ensure(counting.saved.peak() + counting.scratch.peak());
+    reserve_scratch(*context_, counting.kernels);
+    return counting;
   }
 
   /// How much is taken where a plan needs so much: some more, so that a little more does not mean new memory.
-  static std::size_t reserve_for(std::size_t bytes) { return bytes + bytes / 8; }
+  static std::size_t reserve_for(Plan const& plan) { return with_reserve(plan.saved.peak() + plan.scratch.peak()); }
 
   /// Fills the memory with NaN before every plan, so that a value used before it is written shows. For tests.
   void poison(bool on) { poison_ = on; }
   /// Bytes held.
-  std::size_t bytes() const { return static_cast<std::size_t>(saved_.size() + scratch_.size()); }
+  std::size_t bytes() const { return static_cast<std::size_t>(block_.size()); }
 
  private:
-  void ensure(Buffer<B, std::byte>& block, std::size_t bytes) {
-    if (static_cast<Index>(bytes) > block.size()) {
-      block = {};  // give back before taking more: the old content is not needed
-      block = Buffer<B, std::byte>(*context_, static_cast<Index>(reserve_for(bytes)));
+  void ensure(std::size_t bytes) {
+    if (static_cast<Index>(bytes) > block_.size()) {
+      block_ = {};  // give back before taking more: the old content is not needed
+      block_ = Buffer<B, std::byte>(*context_, static_cast<Index>(with_reserve(bytes)));
     }
-    if (poison_ && block.size() > 0) {
-      std::vector<std::byte> const ones(static_cast<std::size_t>(block.size()), std::byte{0xFF});
-      block.upload(ones);
-    }
+    if (poison_) context_->for_each(block_.size(), detail::PoisonByte{block_.data()});
   }
 
   typename B::Context* context_;
-  Buffer<B, std::byte> saved_, scratch_;
+  Buffer<B, std::byte> block_;
   bool poison_ = false;
 };
 

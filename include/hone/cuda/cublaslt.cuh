@@ -117,6 +117,9 @@ struct CublasLtKernel<LinearBackwardInput<P>> {
 template <class P>
 requires detail::GemmFormats<ActivationOf<P>, MasterOf<P>>
 struct CublasLtKernel<LinearBackwardParameters<P>> {
+  static std::size_t scratch_bytes(Index rows, Index width) {
+    return static_cast<std::size_t>(detail::column_partials_size(rows, width)) * sizeof(MasterOf<P>);
+  }
   static void run(CudaContext& context, LinearBackwardParameters<P> const& op) {
     using A = ActivationOf<P>;
     using M = MasterOf<P>;
@@ -136,8 +139,8 @@ struct CublasLtKernel<LinearBackwardParameters<P>> {
       GenericKernel<LinearBackwardParameters<P>>::run(context, weight_alone);
     }
     if (!op.dbias) return;
-    auto const partials = static_cast<std::size_t>(detail::column_partials_size(op.dy.rows, op.dy.cols)) * sizeof(M);
-    detail::column_sums<CudaContext, A, M>(context, op.dy, op.dbias, op.write, static_cast<M*>(context.scratch(partials)));
+    void* const partials = context.scratch(scratch_bytes(op.dy.rows, op.dy.cols));
+    detail::column_sums<CudaContext, A, M>(context, op.dy, op.dbias, op.write, static_cast<M*>(partials));
   }
 
  private:

@@ -84,14 +84,17 @@ struct CudaKernel<EmbeddingForward<P>> {
 
 template <class P>
 struct CudaKernel<EmbeddingBackward<P>> {
+  /// The norm's sums are done with their memory before the tables need theirs.
+  static std::size_t scratch_bytes(Index rows, Index width) {
+    std::size_t const norm = static_cast<std::size_t>(detail::most_norm_partials(rows, width)) * sizeof(MasterOf<P>);
+    std::size_t const tables = detail::TableScratch<P>{rows, width}.bytes();
+    return norm > tables ? norm : tables;
+  }
   template <class Context>
   static void run(Context& context, EmbeddingBackward<P> const& op) {
     using namespace detail;
     using M = MasterOf<P>;
-    TableScratch<P> const table_scratch{op.z.rows, op.z.cols};
-    std::size_t const norm_bytes = static_cast<std::size_t>(norm_partials_size(op.z.rows, op.z.cols)) * sizeof(M);
-    // The norm's sums are done with their memory before the tables need theirs.
-    void* const scratch = context.scratch(norm_bytes > table_scratch.bytes() ? norm_bytes : table_scratch.bytes());
+    void* const scratch = context.scratch(scratch_bytes(op.z.rows, op.z.cols));
     norm_backward<DropoutOf::input, P>(context, {op.dy, op.z, op.mean, op.rstd, op.gamma, op.dropout, op.rows, op.dz, {}},
                                        op.dgamma, op.dbeta, op.write, static_cast<M*>(scratch));
     table_gradient<P>(context, {op.tokens, op.positions, op.segments}, op.dz, {op.dword, op.dposition, op.dsegment},

@@ -22,13 +22,18 @@ struct NormBackward {
 /// The sums for dgamma and dbeta: each warp over some neighbouring rows, then a block's warps in order, then the blocks. How
 /// rows are cut depends on their number alone, so that every device gives the same bits. About 1536 warps keep a device's
 /// memory busy; more would only write more partial sums.
-HONE_HOST_DEVICE inline Index norm_rows_per_warp(Index rows) { return (rows + 1535) / 1536; }
+inline constexpr Index norm_warps = 1536;
+HONE_HOST_DEVICE inline Index norm_rows_per_warp(Index rows) { return (rows + norm_warps - 1) / norm_warps; }
 inline Index norm_blocks(Index rows) {
   Index const block_rows = norm_rows_per_warp(rows) * row_warps;
   return rows == 0 ? 0 : (rows + block_rows - 1) / block_rows;
 }
 /// Values that norm_backward needs at `partials`: dgamma and dbeta of every block.
 inline Index norm_partials_size(Index rows, Index width) { return norm_blocks(rows) * 2 * width; }
+/// The most of it for so many rows or fewer: with more rows than warps there may be fewer blocks.
+inline Index most_norm_partials(Index rows, Index width) {
+  return norm_partials_size(rows < norm_warps ? rows : norm_warps, width);
+}
 
 /// dz, dx and, where the tile holds rows, the partial sums of dgamma and dbeta in the same pass over dy and z.
 template <class P, class Tile, DropoutOf dropout_of>

@@ -92,12 +92,14 @@ struct CudaKernel<ResidualNormForward<P>> {
 
 template <class P>
 struct CudaKernel<ResidualNormBackward<P>> {
+  static std::size_t scratch_bytes(Index rows, Index width) {
+    return static_cast<std::size_t>(detail::most_norm_partials(rows, width)) * sizeof(MasterOf<P>);
+  }
   template <class Context>
   static void run(Context& context, ResidualNormBackward<P> const& op) {
     using namespace detail;
     using M = MasterOf<P>;
-    M* const partials =
-        static_cast<M*>(context.scratch(static_cast<std::size_t>(norm_partials_size(op.z.rows, op.z.cols)) * sizeof(M)));
+    M* const partials = static_cast<M*>(context.scratch(scratch_bytes(op.z.rows, op.z.cols)));
     norm_backward<DropoutOf::result, P>(context,
                                         {op.dy, op.z, op.mean, op.rstd, op.gamma, op.dropout, op.rows, op.dz, op.dx},
                                         op.dgamma, op.dbeta, op.write, partials);

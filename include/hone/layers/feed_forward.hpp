@@ -36,6 +36,8 @@ class FeedForward {
     cache.u = plan.saved.matrix<ActivationOf<P>>(rows, intermediate_.output_width());
     cache.h = plan.saved.matrix<ActivationOf<P>>(rows, intermediate_.output_width());
     cache.dh = plan.scratch.matrix<ActivationOf<P>>(rows, intermediate_.output_width());
+    cache.intermediate = intermediate_.plan(plan, rows);
+    cache.output = output_.plan(plan, rows);
     return cache;
   }
 

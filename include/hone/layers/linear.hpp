@@ -28,7 +28,10 @@ class Linear {
 
   Index input_width() const { return input_; }
   Index output_width() const { return output_; }
-  Cache plan(Plan&, Index) const { return {}; }
+  Cache plan(Plan& plan, Index rows) const {
+    plan.kernel<B, LinearBackwardParameters<typename B::Precision>>(rows, output_);
+    return {};
+  }
 
   void forward(Pass<B>& pass, ConstMatrix<B> x, Matrix<B> y, Cache& cache) const {
     cache.x = x;

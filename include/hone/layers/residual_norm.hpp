@@ -36,6 +36,7 @@ class ResidualNorm {
     cache.z = plan.saved.matrix<ActivationOf<P>>(rows, width_);
     cache.mean = plan.saved.vector<StatisticOf<P>>(rows);
     cache.rstd = plan.saved.vector<StatisticOf<P>>(rows);
+    plan.kernel<B, ResidualNormBackward<P>>(rows, width_);
     return cache;
   }
 

@@ -64,6 +64,8 @@ class SelfAttention {
     cache.dqkv = plan.scratch.matrix<A>(rows, 3 * width_);
     cache.dq = all ? cache.dqkv.column_block(0, width_) : plan.scratch.matrix<A>(queries, width_);
     cache.delta = plan.scratch.matrix<StatisticOf<P>>(queries, heads_);
+    cache.output = output_.plan(plan, queries);
+    plan.kernel<B, LinearBackwardParameters<P>>(rows, 3 * width_);
     return cache;
   }
 

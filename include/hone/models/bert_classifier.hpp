@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/step.hpp"
 #include "hone/cpu/backend.hpp"
 #include "hone/heads/heads.hpp"
 #include "hone/io/huggingface.hpp"
@@ -25,6 +26,7 @@
 #include "hone/models/bert_encoder.hpp"
 #include "hone/models/model_folder.hpp"
 #include "hone/models/outputs.hpp"
+#include "hone/models/staged_step.hpp"
 #include "hone/ops/loss.hpp"
 #include "hone/text/tokenizer.hpp"
 
@@ -60,6 +62,7 @@ class BertClassifier {
   using HeadsType = HeadList;
   using Labels = typename HeadList::Labels;
   using ModelOptions = BasicModelOptions<typename B::Options>;
+  using Staged = StagedStep<B, HeadList>;
 
   /// A new model from a configuration: every parameter is initialised from the seed.
   static BertClassifier from_config(BertConfig const& config, std::optional<Tokenizer> tokenizer = {},
@@ -142,12 +145,13 @@ class BertClassifier {
   }
 
   /// What a model of this configuration takes for batches of at most so many tokens in so many sequences, and steps of at
-  /// most so many examples; nothing of it is taken. Without training: the weights, and what `predict` needs.
+  /// most so many examples in so many such batches; nothing of it is taken. Without training: the weights, and what
+  /// `predict` needs.
   ///
   /// @param extra  called as extra(store, plan) while the parameters are declared, for what goes with them
   template <class Extra>
-  static MemoryPlan memory_plan(BertConfig const& config, Index rows, Index size, Index step_examples, bool training,
-                                Extra&& extra, ModelOptions options = {}) {
+  static MemoryPlan memory_plan(BertConfig const& config, Index rows, Index size, Index step_examples, Index step_batches,
+                                bool training, Extra&& extra, ModelOptions options = {}) {
     BertClassifier model(config, {}, options);
     MemoryPlan plan;
     if constexpr (requires { model.context().available_bytes(); }) plan.available = model.context().available_bytes();
@@ -155,15 +159,17 @@ class BertClassifier {
     extra(std::as_const(model.parameters()), plan);
     Plan counting;
     model.plan_batch(counting, rows, size, 0, training);
-    using Memory = Workspace<B>;
-    plan.add("activations", Memory::reserve_for(counting.saved.peak()));
-    plan.add("scratch", Memory::reserve_for(counting.scratch.peak()));
+    plan.add("activations and their scratch", Workspace<B>::reserve_for(counting));
+    if constexpr (requires { model.context().reserve_scratch(counting.kernels); })
+      plan.add_most("scratch of kernels", with_reserve(counting.kernels));
     std::uint64_t numbers = 0;
     for_each_index<HeadList::count>([&](auto i) { numbers += HeadAt<i>::width + 1; });
     plan.add("batch and results",
-             static_cast<std::uint64_t>(BatchMemory<B>::reserve_for(BatchMemory<B>::numbers(rows, size))) *
-                     sizeof(std::int32_t) +
+             (training ? with_reserve(static_cast<std::size_t>(step_batches) * Staged::bytes(rows, size))
+                       : BatchMemory<B>::reserve_for(BatchNumbers::count(rows, size)) * sizeof(std::int32_t)) +
                  numbers * static_cast<std::uint64_t>(step_examples) * sizeof(S));
+    if constexpr (requires { B::Context::library_bytes(); })
+      plan.add("workspace of cuBLASLt", B::Context::library_bytes());
     return plan;
   }
 
@@ -183,19 +189,49 @@ class BertClassifier {
   void accumulate(RaggedBatch const& batch, Labels const& labels, WeightedSum<L...> const& losses, DropoutKey key) {
     static_assert(sizeof...(L) == HeadList::count,
                   "[hone-E131] The recipe has not one loss for each head of the model. See docs/errors.md#e131.");
+    own_.clear();
+    stage(batch, labels, own_);
+    make_room(own_);
+    context_->upload(step_memory_.data(), own_.memory().data(), own_.memory().size());  // own_ may be changed at once
+    accumulate(0, losses, key);
+  }
+
+  /// Adds a batch with its labels to what will be copied in one piece; from any thread. Throws E414 to E416, E611, E420.
+  void stage(RaggedBatch const& batch, Labels const& labels, Staged& to) const {
+    batch.check(config_.vocab_size, config_.max_position_embeddings, config_.type_vocab_size);
+    to.add(batch, labels);
+  }
+  /// Copies the batches of a step to the backend, after begin_step, and takes the memory that they need. Nothing is waited
+  /// for; `staged` must stay as it is until the context has been synchronised (step_results does). Throws E610.
+  void upload(Staged const& staged) {
+    make_room(staged);
+    staged.memory().upload(step_memory_.data());
+  }
+  /// `accumulate` for a batch of those that `upload` copied. A whole batch of work for run_step: from here on until the end
+  /// of the step nothing is copied, waited for or allocated.
+  template <class... L>
+  void accumulate(std::size_t part, WeightedSum<L...> const& losses, DropoutKey key) {
+    static_assert(sizeof...(L) == HeadList::count,
+                  "[hone-E131] The recipe has not one loss for each head of the model. See docs/errors.md#e131.");
     check_losses<L...>(std::index_sequence_for<L...>{});
-    prepare(batch, step_examples_, true);
-    Pass<B> pass{*context_, *parameters_, memory_.upload(batch), key};
-    upload_labels(labels, batch.size());
-    forward(pass);
-    for_each_index<HeadList::count>([&](auto i) {
-      auto& head = cache_.heads[i];
-      using Loss = typename WeightedSum<L...>::template At<i>;
-      run<B>(*context_,
-             LossForwardBackward<P, Loss>{head.y, std::get<i>(cache_.labels), losses.weights[i] / double(step_examples_),
-                                          losses_of(i, batch.first_example, batch.size()), head.dy});
+    typename Staged::Part const batch = parts_[part];
+    auto const contributions = parameters_->contributions();
+    auto const work = part == 0 ? StepKey::Work::first_batch : StepKey::Work::later_batch;
+    run_step(*context_, StepKey{work, batch.rows, batch.size}, [&] {
+      parameters_->set_contributions(contributions);
+      workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows, batch.size, batch.first_example, true); });
+      Pass<B> pass{*context_, *parameters_, Staged::batch(step_memory_.data(), batch), key};
+      auto const labels = Staged::labels(step_memory_.data(), batch);
+      forward(pass);
+      for_each_index<HeadList::count>([&](auto i) {
+        auto& head = cache_.heads[i];
+        using Loss = typename WeightedSum<L...>::template At<i>;
+        run<B>(*context_, LossForwardBackward<P, Loss>{head.y, std::get<i>(labels),
+                                                       losses.weights[i] / double(step_examples_),
+                                                       losses_of(i, batch.first_example, batch.size), head.dy});
+      });
+      backward(pass);
     });
-    backward(pass);
   }
   /// Ends the gradients of the step; call before clipping and the optimizer.
   void end_step() {
@@ -235,18 +271,11 @@ class BertClassifier {
     Matrix<B> x, dx;            ///< (B, K): the linear layer's output and its gradient
     MatrixView<S> y, dy;        ///< (B, K): the head's output, in the results of the step, and its gradient
   };
-  template <class Sequence>
-  struct LabelViews;
-  template <std::size_t... I>
-  struct LabelViews<std::index_sequence<I...>> {
-    using Type = std::tuple<VectorView<typename HeadAt<I>::Label const>...>;
-  };
   struct Cache {
     typename BertEncoder<B>::Cache encoder;
     typename DropoutLayer<B>::Cache dropout;
     Matrix<B> cls, dcls;  ///< (B, D): dropped-out [CLS] vectors and their gradient
     std::array<HeadCache, HeadList::count> heads{};
-    typename LabelViews<std::make_index_sequence<HeadList::count>>::Type labels;
   };
   struct Results {
     std::array<Buffer<B, S>, HeadList::count> outputs;
@@ -263,7 +292,8 @@ class BertClassifier {
         dropout_(config_.hidden_size, DropoutSite::head, 0, config_.head_dropout()),
         heads_(make_heads(*parameters_, config_.hidden_size, std::make_index_sequence<HeadList::count>{})),
         workspace_(*context_),
-        memory_(*context_) {
+        memory_(*context_),
+        own_(*context_) {
     if (tokenizer_) check_tokenizer(*tokenizer_, config_);
   }
 
@@ -300,13 +330,28 @@ class BertClassifier {
   void prepare(RaggedBatch const& batch, Index examples, bool training) {
     batch.check(config_.vocab_size, config_.max_position_embeddings, config_.type_vocab_size);
     Index const first = training ? batch.first_example : 0;
-    if (first + batch.size() > examples)
-      throw Error(
-          610, "a batch lies outside its training step",
-          {.value = std::to_string(first + batch.size()), .allowed = "up to " + std::to_string(examples) + " examples"},
-          "call begin_step with the number of examples of all batches of the step");
+    check_place(first + batch.size(), examples);
     reserve_results(examples);
     workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows(), batch.size(), first, training); });
+  }
+  /// Takes the memory that the batches of a step need.
+  void make_room(Staged const& staged) {
+    for (auto const& part : staged.parts()) {
+      check_place(part.first_example + part.size, step_examples_);
+      workspace_.reserve([&](Plan& plan) { plan_batch(plan, part.rows, part.size, part.first_example, true); });
+    }
+    std::size_t const bytes = staged.memory().size();
+    if (step_memory_.size() < Index(bytes)) {
+      step_memory_ = {};
+      step_memory_ = Buffer<B, std::byte>(*context_, Index(with_reserve(bytes)));
+    }
+    parts_ = staged.parts();
+  }
+  static void check_place(Index end, Index examples) {
+    if (end > examples)
+      throw Error(610, "a batch lies outside its training step",
+                  {.value = std::to_string(end), .allowed = "up to " + std::to_string(examples) + " examples"},
+                  "call begin_step with the number of examples of all batches of the step");
   }
   /// Places what forward and backward of a batch need; `first` is the place of its first sequence in the results.
   void plan_batch(Plan& plan, Index rows, Index size, Index first, bool training) {
@@ -320,28 +365,9 @@ class BertClassifier {
       head.dx = plan.saved.matrix<A>(size, outputs);
       head.dy = plan.saved.matrix<S>(size, outputs);
       head.y = {results_.outputs[i].data() + first * outputs, size, outputs};
-      std::get<i>(cache_.labels) = plan.saved.vector<typename HeadAt<i>::Label>(size);
+      head.linear = heads_[i].plan(plan, size);
     });
     cache_.encoder = encoder_.plan(plan, rows, size, ReadRows::first, training);
-  }
-  void upload_labels(Labels const& labels, Index size) {
-    for_each_index<HeadList::count>([&](auto i) {
-      using Label = typename HeadAt<i>::Label;
-      auto const& values = std::get<i>(labels);
-      if (Index(values.size()) != size)
-        throw Error(611, "a batch has not one label for each sequence",
-                    {.tensor = std::string(HeadAt<i>::name()),
-                     .value = std::to_string(values.size()),
-                     .allowed = std::to_string(size)},
-                    "give every head as many labels as the batch has sequences");
-      for (auto const label : values)
-        if (!HeadAt<i>::allows(static_cast<double>(label)))
-          throw Error(
-              420, "a label is not one that the head allows",
-              {.tensor = std::string(HeadAt<i>::name()), .value = std::to_string(label), .allowed = HeadAt<i>::allowed()},
-              "correct the labels");
-      context_->upload(const_cast<Label*>(std::get<i>(cache_.labels).data), values.data(), values.size() * sizeof(Label));
-    });
   }
 
   void forward(Pass<B>& pass) {
@@ -448,6 +474,9 @@ class BertClassifier {
   BatchMemory<B> memory_;
   Results results_;
   Cache cache_{};
+  Staged own_;                                  ///< of accumulate(batch, ...)
+  Buffer<B, std::byte> step_memory_;            ///< the batches that upload copied
+  std::vector<typename Staged::Part> parts_{};  ///< what they are
   Ledger ledger_;
   Index step_examples_ = 0;
   bool in_step_ = false;

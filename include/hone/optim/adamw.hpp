@@ -58,7 +58,17 @@ struct BasicAdamW {
   template <Backend B>
   void step(typename B::Context& context, ParameterStore<B>& store, State<B>& state, VectorView<double const> gradient_scale,
             double learning_rate) const {
+    advance<B>(state);
+    apply<B>(context, store, state, gradient_scale, learning_rate);
+  }
+  /// `step` in two: what changes on the host, and the work, which may be begun again (run_step) without changing it twice.
+  template <Backend B>
+  void advance(State<B>& state) const {
     ++state.steps;
+  }
+  template <Backend B>
+  void apply(typename B::Context& context, ParameterStore<B>& store, State<B> const& state,
+             VectorView<double const> gradient_scale, double learning_rate) const {
     double const correction1 = 1 - std::pow(beta1, static_cast<double>(state.steps));
     double const correction2 = 1 - std::pow(beta2, static_cast<double>(state.steps));
     for (auto const& range : state.ranges) {

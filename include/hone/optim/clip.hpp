@@ -28,11 +28,16 @@ class ClipState {
   ClipState(typename B::Context& context, ParameterStore<B> const& store)
       : partials_(context, chunks(store)), groups_(context, store), values_(context, 3 + groups_.count()) {
     values_.fill_zero();
+    reserve_scratch(context, scratch_bytes(store));
   }
   /// Bytes that a state takes.
   static std::uint64_t bytes(ParameterStore<B> const& store) {
     return static_cast<std::uint64_t>(chunks(store) + 3 + GradientGroups<B>::count(store)) * sizeof(double) +
            GradientGroups<B>::bytes(store);
+  }
+  /// Scratch memory that the kernels of the norm ask for.
+  static std::size_t scratch_bytes(ParameterStore<B> const& store) {
+    return kernel_scratch<B, SumOfSquares<typename B::Precision>>(store.flat_size(), 1);
   }
   VectorView<double> partials() const { return partials_.view(); }
   VectorView<double> sum_of_squares() const { return values_.view().slice(0, 1); }

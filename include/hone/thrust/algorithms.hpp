@@ -8,8 +8,10 @@
 #include <thrust/transform.h>
 
 #include "hone/core/dropout.hpp"
+#include "hone/core/host_context.hpp"
 #include "hone/core/matrix.hpp"
 #include "hone/core/row_map.hpp"
+#include "hone/thrust/temporary_memory.hpp"
 
 namespace hone::detail {
 
@@ -34,6 +36,12 @@ class Temporary {
   Policy* policy_;
   decltype(::thrust::get_temporary_buffer<T>(*static_cast<Policy*>(nullptr), 0)) memory_;
 };
+
+/// What a Temporary of so many values takes of the allocator.
+template <class T>
+std::size_t temporary_bytes(Index size) {
+  return TemporaryMemory<HostContext>::aligned(static_cast<std::size_t>(size) * sizeof(T));
+}
 
 template <class T>
 bool contiguous(MatrixView<T> const& x) {

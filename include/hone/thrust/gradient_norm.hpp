@@ -41,6 +41,9 @@ struct SumInOrder {
 /// Temporary memory: norm_lanes doubles a chunk (1 / 32 of the size of float gradients).
 template <class P>
 struct ThrustKernel<SumOfSquares<P>> {
+  static std::size_t scratch_bytes(Index size, Index) {
+    return detail::temporary_bytes<double>((size + norm_chunk - 1) / norm_chunk * detail::norm_lanes);
+  }
   template <class Context>
   static void run(Context& context, SumOfSquares<P> const& op) {
     auto policy = context.policy();

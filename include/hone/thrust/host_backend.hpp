@@ -20,6 +20,10 @@ class ThrustHostContext : public HostContext {
   /// Temporary memory of algorithms comes from temporary().
   auto policy() { return ::thrust::cpp::par(temporary_); }
   TemporaryMemory<HostContext> const& temporary() const { return temporary_; }
+  /// Temporary memory that algorithms will ask for at most; kernel_scratch says how much that is.
+  void reserve_scratch(std::size_t bytes) {
+    if (bytes > temporary_.bytes()) temporary_.reserve(with_reserve(bytes));
+  }
 
  private:
   TemporaryMemory<HostContext> temporary_;

@@ -85,6 +85,15 @@ struct ColumnOfPartials {
   }
 };
 
+/// Temporary memory of a norm's backward: the sums below, and after them two statistics a row.
+template <class P>
+std::size_t norm_temporary_bytes(Index rows, Index width) {
+  Index const partials = (rows + rows_of_partial - 1) / rows_of_partial;
+  std::size_t const sums = temporary_bytes<MasterOf<P>>(2 * partials * width);
+  std::size_t const means = temporary_bytes<StatisticOf<P>>(2 * rows);
+  return sums > means ? sums : means;
+}
+
 /// dgamma (+)= sum over rows of dy * xhat,  dbeta (+)= sum over rows of dy. Temporary memory: 2 D values for 64 rows.
 template <class P, class Policy>
 void norm_parameter_gradients(Policy& policy, MatrixView<ActivationOf<P> const> dy, MatrixView<ActivationOf<P> const> z,

@@ -45,6 +45,7 @@ struct ThrustKernel<ResidualNormForward<P>> {
 /// Temporary memory: two statistics a row, and 2 D master values for every 64 rows.
 template <class P>
 struct ThrustKernel<ResidualNormBackward<P>> {
+  static std::size_t scratch_bytes(Index rows, Index width) { return detail::norm_temporary_bytes<P>(rows, width); }
   template <class Context>
   static void run(Context& context, ResidualNormBackward<P> const& op) {
     auto policy = context.policy();
