@@ -1,0 +1,455 @@
+// What the model does with a few texts before it is trained: its first losses, its gradients, a few steps on one batch.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "hone/data/dataset.hpp"
+#include "hone/loss/cross_entropy.hpp"
+#include "hone/ops/gradient_norm.hpp"
+#include "hone/optim/clip.hpp"
+#include "hone/train/batch.hpp"
+#include "hone/train/doctor_options.hpp"
+#include "hone/train/doctor_text.hpp"
+#include "hone/train/evaluate.hpp"
+#include "hone/train/finding.hpp"
+#include "hone/train/parameter_snapshot.hpp"
+
+namespace hone {
+
+/// How fast the model computes, measured on a few texts.
+struct DoctorSpeed {
+  double train_tokens_per_second = 0, predict_tokens_per_second = 0;
+  double optimizer_seconds = 0;  ///< one step of it
+  double run_seconds = 0;        ///< that examine_model took in all
+};
+
+namespace detail {
+
+/// The doctor at work on one model. Everything here leaves the parameters changed; examine_model puts them back.
+template <class Model, class RecipeType>
+class ModelExam {
+  using B = typename Model::BackendType;
+  using HeadList = typename Model::HeadsType;
+  using Labels = typename HeadList::Labels;
+  using Clock = std::chrono::steady_clock;
+
+ public:
+  struct Sample {
+    RaggedBatch batch{};
+    Labels labels{};
+  };
+  struct Losses {
+    double total = 0;                ///< weighted
+    std::vector<double> by_head{};   ///< means, not weighted
+  };
+
+  ModelExam(Model& model, data::Dataset const& train, RecipeType const& recipe, DoctorOptions const& options)
+      : model_(model), train_(train), recipe_(recipe), options_(options), labels_(labels_for<HeadList>(train)) {
+    order_ = options.first_order(train.size());
+  }
+
+  double elapsed() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+  bool time_for(double seconds) const { return elapsed() + seconds <= seconds_; }
+  /// A long run may be looked at for longer: 0.2 % of its time.
+  void plan_time(double train_tokens_per_second) {
+    auto const& t = options_.training;
+    double const mean = static_cast<double>(train_.tokens.tokens.size()) / static_cast<double>(train_.size());
+    double const seen = std::min(static_cast<double>(t.num_steps) * static_cast<double>(t.batch_size * t.step_every),
+                                 static_cast<double>(t.epochs) * static_cast<double>(train_.size()));
+    seconds_ = std::max(options_.seconds, 0.002 * seen * mean / train_tokens_per_second);
+  }
+  double seconds() const { return seconds_; }
+
+  /// The first texts of the order, at most so many and of so many tokens together; each keeps its first tokens and its last
+  /// ([SEP]), `most_each` in all. One text at least.
+  Sample sample(std::size_t texts, std::size_t tokens, std::size_t most_each) const {
+    Sample made;
+    for (std::size_t const row : order_) {
+      auto ids = std::vector<std::int32_t>(train_.tokens[row].begin(), train_.tokens[row].end());
+      if (ids.size() > most_each) ids.erase(ids.begin() + std::ptrdiff_t(most_each) - 1, ids.end() - 1);
+      auto const taken = static_cast<std::size_t>(made.batch.rows());
+      if (made.batch.size() > 0 && taken + ids.size() > tokens) break;
+      made.batch.push_back(ids);
+      for_each_index<HeadList::count>([&](auto i) { std::get<i>(made.labels).push_back(std::get<i>(labels_)[row]); });
+      if (static_cast<std::size_t>(made.batch.size()) >= texts) break;
+    }
+    return made;
+  }
+
+  /// Forward and backward, no dropout. The gradients stay in the store.
+  Losses gradients(Sample const& sample) {
+    model_.begin_step(sample.batch.size());
+    model_.accumulate(sample.batch, sample.labels, recipe_.losses, DropoutKey{});
+    model_.end_step();
+    return losses(model_.step_results());
+  }
+  Losses losses(typename Model::StepResults const& results) const {
+    Losses all;
+    for (std::size_t i = 0; i < HeadList::count; ++i) {
+      double sum = 0;
+      for (double const loss : results.losses[i]) sum += loss;
+      all.by_head.push_back(sum / static_cast<double>(results.losses[i].size()));
+      all.total += recipe_.losses.weights[i] * all.by_head.back();
+    }
+    return all;
+  }
+  /// One optimizer step at a rate; the losses are those before it.
+  template <class State>
+  Losses step(Sample const& sample, State& state, ClipState<B>& clip, double rate) {
+    model_.begin_step(sample.batch.size());
+    model_.accumulate(sample.batch, sample.labels, recipe_.losses, DropoutKey{});
+    model_.end_step();
+    recipe_.clip.template apply<B>(model_.context(), model_.parameters(), clip);
+    run<B>(model_.context(), GuardScale<typename B::Precision>{model_.step_losses(), clip.scale()});
+    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), state, clip.scale(), rate);
+    return losses(model_.step_results());
+  }
+  auto new_optimizer() { return recipe_.optimizer.template init<B>(model_.context(), model_.parameters()); }
+  ClipState<B> new_clip() { return ClipState<B>(model_.context(), model_.parameters()); }
+
+  /// Whether a head's own parameters came from a file, so that it need not begin at chance.
+  bool head_is_loaded(std::string const& head) const {
+    if constexpr (requires { model_.ledger(); })
+      for (auto const& entry : model_.ledger().entries())
+        if (entry.parameter == head + ".weight") return entry.state == LedgerState::loaded;
+    return false;
+  }
+
+  Model& model() { return model_; }
+  RecipeType const& recipe() const { return recipe_; }
+  DoctorOptions const& options() const { return options_; }
+
+ private:
+  Model& model_;
+  data::Dataset const& train_;
+  RecipeType const& recipe_;
+  DoctorOptions const& options_;
+  Labels labels_;
+  std::vector<std::size_t> order_{};
+  double seconds_ = options_.seconds;
+  Clock::time_point begin_ = Clock::now();
+};
+
+/// D20: cross entropy of new classifying heads, against ln K.
+inline Finding first_loss_finding(std::string const& head, Index classes, double loss, bool loaded) {
+  double const chance = std::log(static_cast<double>(classes));
+  Finding finding{"D20", Severity::ok, "", "", "", {{"head", head}, {"cross_entropy", loss}, {"ln_k", chance}}};
+  finding.title = head + ": first cross entropy " + number_text(loss) + ", by chance ln " + std::to_string(classes) + " = " +
+                  number_text(chance);
+  if (loaded && loss <= 1.5 * chance + 0.1) {
+    finding.title = head + ": cross entropy " + number_text(loss) + " before training; the head was loaded, not new";
+  } else if (!std::isfinite(loss)) {
+    finding.severity = Severity::error;
+    finding.title = head + ": the first cross entropy is not finite";
+    finding.next = "look at the weights: the file may be damaged, or of another precision";
+  } else if (loss > 1.5 * chance + 0.1) {
+    finding.severity = loss > 4 * chance ? Severity::error : Severity::warning;
+    finding.title += ": too high";
+    finding.next = "check that class numbers mean what the head means, and that the [CLS] vector is of a usual size";
+  } else if (loss < 0.6 * chance) {
+    finding.severity = Severity::warning;
+    finding.title += ": too low for a head that has learnt nothing";
+    finding.next = "check whether the label can be read from the text, and whether the head is new";
+  }
+  return finding;
+}
+
+/// D21: whether a head that gives numbers begins anywhere near its labels.
+inline Finding scale_finding(HeadLabels const& labels, double error, bool loaded) {
+  std::vector<double> sorted(labels.values.begin(), labels.values.end());
+  std::sort(sorted.begin(), sorted.end());
+  double const median = sorted[sorted.size() / 2];
+  double spread = 0;
+  for (double const v : sorted) spread += std::abs(v - median) / static_cast<double>(sorted.size());
+  Finding finding{"D21", Severity::ok, "", "", "", {{"head", labels.head}, {"error", error}, {"spread", spread}}};
+  finding.title = labels.head + ": first error " + number_text(error) + "; saying " + number_text(median) +
+                  " every time would give " + number_text(spread);
+  if (!std::isfinite(error)) {
+    finding.severity = Severity::error;
+    finding.title = labels.head + ": the first outputs are not finite";
+    finding.next = "look at the weights: the file may be damaged, or of another precision";
+  } else if (!loaded && error > 5 * spread && spread > 0) {
+    finding.severity = Severity::warning;
+    finding.title += ": the labels lie far from what the head gives";
+    finding.next = "give the head a map onto the labels' range, as Affine<5, 5> for 1 to 10, or scale the labels";
+  }
+  return finding;
+}
+
+/// D20 and D21, on at most 16 texts of 64 tokens.
+template <class Exam>
+std::vector<Finding> first_outputs(Exam& exam, std::span<HeadLabels const> labels, DoctorSpeed& speed) {
+  auto const sample = exam.sample(16, 1024, 64);
+  auto const begin = exam.elapsed();
+  auto const outputs = exam.model().predict(sample.batch);
+  speed.predict_tokens_per_second = static_cast<double>(sample.batch.rows()) / std::max(exam.elapsed() - begin, 1e-9);
+  std::vector<Finding> findings;
+  using HeadList = typename std::decay_t<decltype(exam.model())>::HeadsType;
+  for_each_index<HeadList::count>([&](auto i) {
+    using H = typename HeadList::template At<i>;
+    auto const& output = outputs.heads[i];
+    auto const& truth = std::get<i>(sample.labels);
+    bool const loaded = exam.head_is_loaded(std::string(H::name()));
+    double sum = 0;
+    for (std::size_t r = 0; r < truth.size(); ++r) {
+      if constexpr (classifying_head<H>)
+        sum += CrossEntropy::row<double>(output.row(Index(r)), H::width, std::int32_t(truth[r]), nullptr);
+      else if constexpr (regressing_head<H>)
+        sum += std::abs(output(Index(r), 0) - static_cast<double>(truth[r]));
+    }
+    double const mean = sum / static_cast<double>(truth.size());
+    if constexpr (classifying_head<H>)
+      findings.push_back(first_loss_finding(std::string(H::name()), H::width, mean, loaded));
+    else if constexpr (regressing_head<H>)
+      findings.push_back(scale_finding(labels[i], mean, loaded));
+  });
+  return findings;
+}
+
+/// Whether a name ends so.
+inline bool ends_with(std::string_view name, std::string_view end) {
+  return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
+}
+
+/// D22: every tensor that is trained gets a finite gradient that is not zero. The gradients of a batch are in the store.
+///
+/// Left out: what is frozen; key.bias, whose gradient is zero in exact arithmetic (softmax does not see a shift); the
+/// parameters of heads whose loss has weight 0, which are told apart.
+///
+/// @param look_again  called once when a gradient is zero: makes those of one text alone, where contributions of several
+///                    texts cannot cancel (those of L1 to a bias are +1 and -1)
+template <class Model, class LookAgain>
+Finding gradient_finding(Model& model, std::span<std::string const> heads_without_loss, LookAgain&& look_again) {
+  auto& store = model.parameters();
+  std::vector<std::string> zero, broken, frozen;
+  std::vector<Index> zero_ids;
+  std::string least_name, most_name;
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  std::size_t tensors = 0;
+  for (Index id = 0; id < store.count(); ++id) {
+    auto const& info = store.info(id);
+    if (store.is_frozen(id)) {
+      frozen.push_back(info.name);
+      continue;
+    }
+    bool const no_loss = std::any_of(heads_without_loss.begin(), heads_without_loss.end(), [&](auto const& head) {
+      return info.name == head + ".weight" || info.name == head + ".bias";
+    });
+    double sum = 0;
+    for (auto const v : store.get_gradient(id)) sum += static_cast<double>(v) * static_cast<double>(v);
+    tensors += 1;
+    if (!std::isfinite(sum)) {
+      broken.push_back(info.name);
+    } else if (sum == 0) {
+      if (!no_loss && !ends_with(info.name, "key.bias")) zero_ids.push_back(id);
+    } else if (!ends_with(info.name, "key.bias")) {
+      double const size = std::sqrt(sum / static_cast<double>(info.size));
+      if (size < least) least = size, least_name = info.name;
+      if (size > most) most = size, most_name = info.name;
+    }
+  }
+  if (!zero_ids.empty()) look_again();
+  for (Index const id : zero_ids) {
+    auto const values = store.get_gradient(id);
+    if (std::all_of(values.begin(), values.end(), [](auto v) { return v == 0; })) zero.push_back(store.info(id).name);
+  }
+  Finding finding{"D22", Severity::ok, "", "", "", {}};
+  finding.data = {{"tensors", tensors}, {"frozen", frozen.size()}, {"zero", zero}, {"not_finite", broken}};
+  finding.title = "each of " + std::to_string(tensors) + " trained tensors gets a gradient";
+  if (!frozen.empty()) finding.title += "; " + std::to_string(frozen.size()) + " are frozen";
+  if (!broken.empty()) {
+    finding.severity = Severity::error;
+    finding.title = "the gradient of " + counted(broken.size(), "tensor") + " is not finite";
+    finding.detail = list_text(broken, 8);
+    finding.next = "look at the weights and at the labels of the first batch; D50 tells how to find the layer";
+  } else if (!zero.empty()) {
+    finding.severity = Severity::error;
+    finding.title = counted(zero.size(), "tensor") + (zero.size() == 1 ? " gets" : " get") + " no gradient";
+    finding.detail = list_text(zero, 8);
+    finding.next = "check that the layers before them pass their gradient on; what gets none is not trained";
+  } else if (tensors == 0) {
+    finding.severity = Severity::error;
+    finding.title = "every tensor is frozen: nothing is trained";
+    finding.next = "check the parameter groups of the optimizer";
+  } else {
+    finding.data["largest"] = {{"tensor", most_name}, {"rms", most}};
+    finding.data["smallest"] = {{"tensor", least_name}, {"rms", least}};
+    if (!heads_without_loss.empty()) {
+      finding.severity = Severity::note;
+      finding.detail = "not trained, for the weight of their loss is 0: " + list_text(heads_without_loss);
+    }
+  }
+  return finding;
+}
+
+/// Losses of one batch under growing learning rates: what the range test measures.
+struct RateRange {
+  std::vector<double> rates{};
+  std::vector<double> losses{};  ///< before each step, and after the last: one more than rates
+  double best = 0;               ///< the rate at which the loss fell most; 0: it never fell
+  double too_high = 0;           ///< the first rate after which the loss was above where it began; 0: none
+};
+
+/// Reads a series of losses. A fall counts relative to what was there.
+inline void read_range(RateRange& range) {
+  double largest_fall = 0;
+  for (std::size_t i = 0; i + 1 < range.losses.size(); ++i) {
+    double const before = range.losses[i], after = range.losses[i + 1];
+    bool const up = !std::isfinite(after) || after > 1.05 * range.losses.front() + 1e-3;
+    if (range.too_high == 0 && up) range.too_high = range.rates[i];
+    if (range.too_high > 0) break;
+    double const fall = (before - after) / std::max(before, 1e-12);
+    if (fall > largest_fall) largest_fall = fall, range.best = range.rates[i];
+  }
+}
+
+/// Steps on one batch, each at a higher rate, from 1e-5 on, until the loss explodes.
+/// Source: Smith 2017, arXiv:1506.01186, section 3.3.
+template <class Exam>
+RateRange measure_range(Exam& exam, typename Exam::Sample const& sample, double factor) {
+  RateRange range;
+  auto state = exam.new_optimizer();
+  auto clip = exam.new_clip();
+  for (double rate = 1e-5; rate < 1.1; rate *= factor) {
+    range.rates.push_back(rate);
+    range.losses.push_back(exam.step(sample, state, clip, rate).total);
+    double const loss = range.losses.back();
+    if (!std::isfinite(loss) || loss > 2 * range.losses.front() + 1) break;
+  }
+  range.losses.push_back(exam.gradients(sample).total);
+  read_range(range);
+  return range;
+}
+
+/// The losses of one batch at one rate: before the first step, and after the last.
+template <class Exam>
+std::pair<double, double> measure_overfit(Exam& exam, typename Exam::Sample const& sample, double rate, std::size_t steps) {
+  auto state = exam.new_optimizer();
+  auto clip = exam.new_clip();
+  double before = 0;
+  for (std::size_t i = 0; i < steps; ++i) {
+    double const loss = exam.step(sample, state, clip, rate).total;
+    if (i == 0) before = loss;
+  }
+  return {before, exam.gradients(sample).total};
+}
+
+inline Finding rate_finding(RateRange const& range, double rate) {
+  Finding finding{"D24", Severity::ok, "", "", "", {}};
+  finding.data = {{"rates", range.rates}, {"losses", range.losses}, {"best", range.best}, {"too_high", range.too_high}};
+  if (range.best == 0) {
+    finding.severity = Severity::warning;
+    finding.title = "no learning rate from " + number_text(range.rates.front()) + " to " + number_text(range.rates.back()) +
+                    " made the loss of one batch fall";
+    finding.next = "see D22 and D23: something keeps the model from learning";
+    return finding;
+  }
+  finding.title = "learning rate " + number_text(rate) + "; one batch is learnt fastest at " + number_text(range.best) +
+                  (range.too_high > 0 ? ", its loss rises from " + number_text(range.too_high) + " on" : "");
+  if (range.too_high > 0 && rate >= range.too_high) {
+    finding.severity = Severity::error;
+    finding.title += ": too high";
+    finding.next = "begin with " + number_text(range.too_high / 30, 1) + " or less";
+  } else if (range.too_high > 0 && rate > range.too_high / 4) {
+    finding.severity = Severity::warning;
+    finding.title += ": close to that";
+    finding.next = "begin with " + number_text(range.too_high / 30, 1) + ", or use warm-up";
+  } else if (rate < range.best / 3000) {
+    finding.severity = Severity::note;
+    finding.title += ": very low";
+    finding.next = "with so small a rate little is learnt in one epoch; try " + number_text(range.best / 30, 1);
+  }
+  return finding;
+}
+
+/// D23: whether a few steps on one batch drive its loss down.
+inline Finding overfit_finding(double before, double after, std::size_t steps, double rate, std::size_t texts) {
+  Finding finding{"D23", Severity::ok, "", "", "", {{"before", before}, {"after", after}, {"steps", steps}, {"rate", rate}}};
+  finding.title = counted(steps, "step") + " on one batch of " + counted(texts, "text") + ": loss " + number_text(before) +
+                  " to " + number_text(after);
+  if (after < 0.9 * before) return finding;
+  bool const none = !(after < 0.99 * before);
+  finding.severity = none ? Severity::error : Severity::warning;
+  finding.title += none ? ": it is not learnt" : ": it is hardly learnt";
+  finding.detail = "at learning rate " + number_text(rate) + ", without dropout; a model that trains learns a few texts by heart";
+  finding.next = "see D22 for parts that get no gradient; check optimizer, clipping and loss weights of the recipe";
+  return finding;
+}
+
+/// D60: what there was no time for.
+inline Finding capped_finding(std::string const& what, double seconds) {
+  return {"D60", Severity::note, what, "the time for it was " + seconds_text(seconds), "give the doctor more seconds", {}};
+}
+
+}  // namespace detail
+
+/// D20 first cross entropies, D21 first errors, D22 gradients, D23 a few steps on one batch, D24 growing learning rates; D60
+/// what there was no time for. All parameters, gradients included, are to the bit what they were, also after an error.
+///
+/// @param speed  gets what was measured on the way
+template <class Model, class RecipeType>
+std::vector<Finding> examine_model(Model& model, data::Dataset const& train, RecipeType const& recipe,
+                                   DoctorOptions const& options, DoctorSpeed& speed) {
+  using B = typename Model::BackendType;
+  using HeadList = typename Model::HeadsType;
+  auto const labels = head_labels<HeadList>(train);
+  detail::ModelExam<Model, RecipeType> exam(model, train, recipe, options);
+  ParameterSnapshot<B> snapshot(model.context(), model.parameters());
+  std::vector<Finding> findings = detail::first_outputs(exam, labels, speed);
+
+  std::vector<std::string> without_loss;
+  for (std::size_t i = 0; i < HeadList::count; ++i)
+    if (recipe.losses.weights[i] == 0) without_loss.push_back(std::string(HeadList::names()[i]));
+  static_cast<void>(exam.new_optimizer());  // says what is frozen
+  auto const whole = exam.sample(static_cast<std::size_t>(std::max<Index>(options.training.batch_size, 1)), 512, 256);
+  double begin = exam.elapsed();
+  exam.gradients(whole);
+  if (exam.elapsed() - begin < 0.5) {  // again: the first time takes memory too
+    begin = exam.elapsed();
+    exam.gradients(whole);
+  }
+  speed.train_tokens_per_second = static_cast<double>(whole.batch.rows()) / std::max(exam.elapsed() - begin, 1e-9);
+  exam.plan_time(speed.train_tokens_per_second);
+  findings.push_back(
+      detail::gradient_finding(model, without_loss, [&] { exam.gradients(exam.sample(1, 512, 256)); }));
+
+  auto const small = exam.sample(8, 192, 24);
+  double const step = static_cast<double>(small.batch.rows()) / speed.train_tokens_per_second;
+  if (gravest(findings) >= Severity::error) {  // more steps would say nothing new
+  } else if (exam.time_for(6 * step)) {
+    double const range_begin = exam.elapsed();
+    auto const range = detail::measure_range(exam, small, exam.time_for(12 * step) ? std::sqrt(10.0) : 10.0);
+    double const range_seconds = exam.elapsed() - range_begin;
+    speed.optimizer_seconds = std::max(0.0, range_seconds / static_cast<double>(range.losses.size()) - step);
+    auto const texts = static_cast<std::size_t>(small.batch.size());
+    double const lowest = *std::min_element(range.losses.begin(), range.losses.end());
+    if (lowest < 0.7 * range.losses.front()) {  // growing rates have shown it already
+      auto const at = std::find(range.losses.begin(), range.losses.end(), lowest) - range.losses.begin();
+      findings.push_back(detail::overfit_finding(range.losses.front(), lowest, std::size_t(at), 0, texts));
+    } else {
+      snapshot.restore();
+      double const rate = range.best > 0 ? range.best : 1e-4;
+      auto const [before, after] = detail::measure_overfit(exam, small, rate, 6);
+      findings.push_back(detail::overfit_finding(before, after, 6, rate, texts));
+    }
+    findings.push_back(detail::rate_finding(range, options.training.learning_rate));
+  } else {
+    findings.push_back(
+        detail::capped_finding("no time for steps on one batch (D23) and for learning rates (D24)", exam.seconds()));
+  }
+  snapshot.restore();
+  speed.run_seconds = exam.elapsed();
+  return findings;
+}
+
+}  // namespace hone
