@@ -1,6 +1,6 @@
 // Writes a run for Weights & Biases with known content: wandb_sync.py reads it back with the real package.
 //
-//   wandb_run FOLDER [whole | incremental | killed | resumed | minimal]
+//   wandb_run FOLDER [whole | incremental | killed | resumed | repair | minimal]
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -58,7 +58,7 @@ hone::TextTable texts_of(hone::Index step) {
   table.rows = {
       {"[CLS] <script>alert(1)</script> & \"quotes\" \\ \xf0\x9f\x8d\xbf [SEP]", 1, 7.5, true, "twice", 1},
       {"two\nlines\tand a tab", 0, std::nan(""), false, nullptr, "text"},
-      {std::string("byte \xc3( and NUL \0 inside", 25), step, -std::numeric_limits<double>::infinity(), true, "", false},
+      {std::string("byte \xc3( and NUL \0 inside", 24), step, -std::numeric_limits<double>::infinity(), true, "", false},
       {std::string(300000, 'x'), std::numeric_limits<std::int64_t>::max(), 1e300, nullptr, "long", nullptr},
   };
   return table;
@@ -80,6 +80,10 @@ int main(int argc, char** argv) {
   fs::path const folder = argv[1];
   std::string_view const kind = argc > 2 ? argv[2] : "whole";
   fs::create_directories(folder);
+  if (kind == "repair") {
+    for (auto const& log : hone::repair_wandb_runs(folder)) std::cout << log.file.string() << "\n";
+    return 0;
+  }
   hone::WandbOptions options;
   options.project = "a project";
   options.entity = "team";
