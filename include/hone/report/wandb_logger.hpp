@@ -71,7 +71,7 @@ class WandbLogger {
   void table(TextTable const& event) {
     auto& run = log();
     auto const clean = detail::wandb::clean_table(event, options_.table_rows);
-    std::string const key = detail::wandb::valid_utf8(event.key.empty() ? "table" : event.key);
+    std::string const key = valid_utf8(event.key.empty() ? "table" : event.key);
     std::string const path = detail::wandb::key_path(key);
     std::string const content = detail::wandb::table_file(clean), sum = sha256(content);
     std::string const line = std::to_string(run.next_step());

@@ -33,16 +33,6 @@ enum RecordKind : std::uint32_t {
   footer = 22
 };
 
-/// Text with U+FFFD for every byte that is not UTF-8: one such byte in a message ends the upload.
-inline std::string valid_utf8(std::string_view text) {
-  std::string valid;
-  while (auto const invalid = find_invalid_utf8(text)) {
-    valid.append(text.substr(0, *invalid)).append("\xef\xbf\xbd");
-    text.remove_prefix(*invalid + 1);
-  }
-  return valid.append(text);
-}
-
 /// A value as JSON. Numbers that are not finite inside of objects become null, bytes that are not UTF-8 become U+FFFD.
 inline std::string json_text(nlohmann::ordered_json const& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

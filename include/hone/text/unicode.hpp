@@ -60,6 +60,16 @@ inline std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
+/// The text with U+FFFD for every byte that is not part of well-formed UTF-8.
+inline std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  while (auto const invalid = find_invalid_utf8(text)) {
+    valid.append(text.substr(0, *invalid)).append("\xef\xbf\xbd");
+    text.remove_prefix(*invalid + 1);
+  }
+  return valid.append(text);
+}
+
 /// The number of code points of well-formed UTF-8.
 inline std::int64_t count_code_points(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
