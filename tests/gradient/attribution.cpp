@@ -39,8 +39,8 @@ struct Probe {
     typename B::Context context{typename B::Options{1}};
     ParameterStore<B> store(context);
     Encoder<B> encoder(store, "bert.encoder",
-                       {shape.hidden_size, shape.num_attention_heads, shape.intermediate_size, activation_of(shape.hidden_act),
-                        shape.layer_norm_eps, 0.0, 0.0, shape.initializer_range},
+                       {shape.hidden_size, shape.num_attention_heads, shape.intermediate_size,
+                        activation_of(shape.hidden_act), shape.layer_norm_eps, 0.0, 0.0, shape.initializer_range},
                        shape.num_hidden_layers);
     store.allocate();
     for (Index id = 0; id < store.count(); ++id) {
