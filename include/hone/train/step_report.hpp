@@ -10,6 +10,12 @@
 
 namespace hone {
 
+/// How often each class of a head was predicted in a step, and how often it was right to.
+struct ClassCounts {
+  std::string head{};
+  std::vector<Index> predicted{}, truth{};  ///< (K) each
+};
+
 /// What one optimizer step did. Losses are means over its examples, not weighted.
 struct StepReport {
   Index step = 0;         ///< from 1
@@ -24,6 +30,7 @@ struct StepReport {
   double seconds = 0;        ///< this step took
   double elapsed = 0;        ///< seconds in training steps since the run began, this one included
   Index total_tokens = 0;    ///< trained since the run began
+  std::vector<ClassCounts> classes{};  ///< of the classifying heads, over the step's examples, before the step
 };
 
 /// What a run of the trainer came to.

@@ -18,6 +18,8 @@
 #include "hone/models/bert_classifier.hpp"
 #include "hone/ops/gradient_norm.hpp"
 #include "hone/train/batch.hpp"
+#include "hone/train/finding.hpp"
+#include "hone/train/nan_finder.hpp"
 #include "hone/train/prefetch.hpp"
 #include "hone/train/recipe.hpp"
 #include "hone/train/step_report.hpp"
@@ -66,6 +68,8 @@ class Trainer {
   /// the parameters. Empty before the first step.
   std::span<std::size_t const> last_rows() const { return last_rows_; }
   typename Model::StepResults const& last_results() const { return last_results_; }
+  /// After E620 or E621: where the numbers went wrong (D50).
+  std::optional<Finding> const& problem() const { return problem_; }
   /// The number of steps that `fit` will do with so many examples.
   Index total_steps(std::size_t examples) const {
     Index const per_step = options_.batch_size * options_.step_every;
@@ -141,10 +145,12 @@ class Trainer {
     typename Model::Staged staged;
     std::vector<std::size_t> rows{};
     Index tokens = 0, epoch = 0;
+    data::Dataset const* data = nullptr;
   };
   /// Makes the batches of a step, in any thread.
   void prepare(data::Dataset const& data, typename HeadList::Labels const& labels, std::span<std::size_t const> rows,
                Prepared& to) const {
+    to.data = &data;
     to.rows.assign(rows.begin(), rows.end());
     to.staged.clear();
     to.tokens = 0;
@@ -190,7 +196,7 @@ class Trainer {
     report.grad_norm = norms.norm;
     report.group_norms = std::move(norms.groups);
     summarise(last_results_, labels, prepared.rows, report);
-    check_finite(report);
+    check_finite(report, labels, prepared);
     report.step = ++step_;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return report;
@@ -229,28 +235,47 @@ class Trainer {
       for (double const loss : results.losses[i]) sum += loss;
       report.losses.emplace_back(std::string(H::name()), sum / double(rows.size()));
       if constexpr (requires { requires H::classifies; }) {
-        if (!std::isnan(report.accuracy)) return;
+        ClassCounts counts{std::string(H::name()), std::vector<Index>(H::width), std::vector<Index>(H::width)};
         double right = 0;
-        for (std::size_t r = 0; r < rows.size(); ++r)
-          right += results.outputs.heads[i].argmax(Index(r)) == Index(std::get<i>(labels)[rows[r]]) ? 1 : 0;
-        report.accuracy = right / double(rows.size());
+        for (std::size_t r = 0; r < rows.size(); ++r) {
+          auto const predicted = results.outputs.heads[i].argmax(Index(r)), truth = Index(std::get<i>(labels)[rows[r]]);
+          counts.predicted[std::size_t(predicted)] += 1;
+          counts.truth[std::size_t(truth)] += 1;
+          right += predicted == truth ? 1 : 0;
+        }
+        report.classes.push_back(std::move(counts));
+        if (std::isnan(report.accuracy)) report.accuracy = right / double(rows.size());
       }
     });
   }
 
-  /// Throws E620 or E621, naming the step, the head and the first tensor that was not finite.
-  void check_finite(StepReport const& report) {
+  /// Throws E620 or E621, naming the step, the head and the first tensor that was not finite, and what `problem` tells.
+  void check_finite(StepReport const& report, typename HeadList::Labels const& labels, Prepared const& prepared) {
     std::string head;
     for (auto const& [name, loss] : report.losses)
       if (head.empty() && !std::isfinite(loss)) head = name;
     if (head.empty() && std::isfinite(report.grad_norm)) return;
     std::string const tensor = first_tensor_not_finite();
-    std::string const place = "step " + std::to_string(step_ + 1) +
-                              (head.empty() ? ", gradient norm " + std::to_string(report.grad_norm) : ", head " + head);
+    std::string place = "step " + std::to_string(step_ + 1) +
+                        (head.empty() ? ", gradient norm " + std::to_string(report.grad_norm) : ", head " + head);
+    find_problem(labels, prepared);
+    if (problem_) place += "; " + problem_->title;
     throw Error(head.empty() ? 621 : 620, head.empty() ? "the gradient is not finite" : "a loss is not finite",
                 {.tensor = tensor, .value = place},
                 "lower the learning rate or use warm-up, and check the weights and labels; the parameters are those before "
                 "this step");
+  }
+  /// Looks for the layer or the gradient that was the first to go wrong (D50).
+  void find_problem(typename HeadList::Labels const& labels, Prepared const& prepared) {
+    try {
+      std::vector<std::pair<RaggedBatch, typename HeadList::Labels>> batches;
+      std::span<std::size_t const> const rows(prepared.rows);
+      for (std::size_t first = 0; first < rows.size(); first += std::size_t(options_.batch_size))
+        batches.push_back(make_batch<HeadList>(
+            *prepared.data, labels, rows.subspan(first, std::min(rows.size() - first, std::size_t(options_.batch_size)))));
+      problem_ = find_not_finite(model_, std::span(std::as_const(batches)), recipe_.losses);
+    } catch (Error const&) {  // no memory for the search: the error at hand is more important
+    }
   }
   std::string first_tensor_not_finite() const {
     auto const& store = model_.parameters();
@@ -273,6 +298,7 @@ class Trainer {
   Index step_ = 0;
   std::vector<std::size_t> last_rows_{};
   typename Model::StepResults last_results_{};
+  std::optional<Finding> problem_{};
 };
 
 }  // namespace hone

@@ -1,0 +1,191 @@
+// Where a number stopped being one: the first layer that made it, or the first gradient.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hone/core/ragged_batch.hpp"
+#include "hone/loss/weighted_sum.hpp"
+#include "hone/models/outputs.hpp"
+#include "hone/train/doctor_text.hpp"
+#include "hone/train/finding.hpp"
+
+namespace hone {
+
+/// What numbers there are: the least and the largest finite one, and how many are not finite.
+struct ValueRange {
+  double least = 0, most = 0;
+  std::size_t values = 0, not_finite = 0;
+
+  template <class Values>
+  static ValueRange of(Values const& values) {
+    ValueRange range;
+    bool any = false;
+    for (auto const value : values) {
+      auto const v = static_cast<double>(value);
+      range.values += 1;
+      if (!std::isfinite(v)) {
+        range.not_finite += 1;
+        continue;
+      }
+      range.least = any ? std::min(range.least, v) : v;
+      range.most = any ? std::max(range.most, v) : v;
+      any = true;
+    }
+    return range;
+  }
+  bool finite() const { return not_finite == 0; }
+  /// "-3.1 to 4.2", with how many are not finite.
+  std::string text() const {
+    std::string text = not_finite == values
+                           ? "not one finite value"
+                           : detail::number_text(least) + " to " + detail::number_text(most);
+    if (not_finite > 0 && not_finite < values)
+      text += ", " + std::to_string(not_finite) + " of " + std::to_string(values) + " not finite";
+    return text;
+  }
+};
+
+namespace detail {
+
+inline nlohmann::ordered_json to_data(ValueRange const& range) {
+  return {{"least", range.least}, {"most", range.most}, {"not_finite", range.not_finite}, {"values", range.values}};
+}
+
+/// The parameters of the embeddings (number -1) or of one encoder block: the first that is not finite, else the one with
+/// the largest value, and its range.
+template <class Store>
+std::string parameters_text(Store const& store, Index block) {
+  std::string const part = block < 0 ? "embeddings." : ".layer." + std::to_string(block) + ".";
+  std::string name;
+  ValueRange shown;
+  for (Index id = 0; id < store.count(); ++id) {
+    if (store.info(id).name.find(part) == std::string::npos) continue;
+    auto const range = ValueRange::of(store.get(id));
+    auto const size = [](ValueRange const& r) { return std::max(std::abs(r.least), std::abs(r.most)); };
+    bool const first = name.empty(), worse = shown.finite() && (!range.finite() || size(range) > size(shown));
+    if (first || worse) name = store.info(id).name, shown = range;
+  }
+  return name.empty() ? "" : "its parameters: " + name + " " + shown.text();
+}
+
+inline Finding nan_finding(std::string title, std::string detail_lines) {
+  Finding finding{"D50", Severity::error, std::move(title), std::move(detail_lines), "", {}};
+  finding.next = "lower the learning rate or use warm-up; where the input ranges are large, look at the weights and the texts";
+  return finding;
+}
+
+}  // namespace detail
+
+/// Looks for the first layer of a forward pass whose output is not finite, by the hidden states of a batch, then at the
+/// heads' outputs; nothing when all is finite. Without dropout: what dropout's factor alone makes overflow is not seen.
+template <class Model>
+std::optional<Finding> first_layer_not_finite(Model& model, RaggedBatch const& batch) {
+  using HeadList = typename Model::HeadsType;
+  auto const& store = model.parameters();
+  std::string last_range = "token ids";
+  if constexpr (requires { model.hidden_states(batch); }) {
+    auto const states = model.hidden_states(batch);
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      auto const range = ValueRange::of(states[i].values);
+      std::string const input = last_range;
+      last_range = range.text();
+      if (range.finite()) continue;
+      Index const block = Index(i) - 1;
+      std::string const layer = block < 0 ? "the embeddings" : "encoder layer " + std::to_string(block);
+      auto finding = detail::nan_finding("the first values that are not finite come from " + layer,
+                                         "its input: " + input + "\nits output: " + range.text());
+      std::string const parameters = detail::parameters_text(store, block);
+      if (!parameters.empty()) finding.detail += "\n" + parameters;
+      finding.data = {{"layer", block}, {"output", detail::to_data(range)}};
+      return finding;
+    }
+  }
+  auto const outputs = model.predict(batch);
+  for (std::size_t i = 0; i < HeadList::count; ++i) {
+    auto const range = ValueRange::of(outputs.heads[i].values);
+    if (range.finite()) continue;
+    std::string const head(HeadList::names()[i]);
+    std::string lines = "its input, the last hidden states: " + last_range + "\nits output: " + range.text();
+    if (Index const id = store.find(head + ".weight"); id >= 0)
+      lines += "\nits weights: " + ValueRange::of(store.get(id)).text();
+    auto finding = detail::nan_finding("the first values that are not finite come from the head " + head, lines);
+    finding.data = {{"head", head}, {"output", detail::to_data(range)}};
+    return finding;
+  }
+  return {};
+}
+
+/// Looks at the gradients that the last backward pass left, in its order, from the heads down to the embeddings: the first
+/// tensor whose gradient is not finite, and the last before it whose gradient is; nothing when all are finite.
+template <class Store>
+std::optional<Finding> first_gradient_not_finite(Store const& store) {
+  std::string before = "none";
+  for (Index id = store.count(); id-- > 0;) {
+    auto const& name = store.info(id).name;
+    auto const range = ValueRange::of(store.get_gradient(id));
+    if (!range.finite()) {
+      auto finding = detail::nan_finding("going back, the first gradient that is not finite is that of " + name,
+                                         "its gradient: " + range.text() + "\nthe gradient before it: " + before +
+                                             "\nits values: " + ValueRange::of(store.get(id)).text());
+      finding.data = {{"tensor", name}, {"gradient", detail::to_data(range)}};
+      return finding;
+    }
+    before = name + " " + range.text();
+  }
+  return {};
+}
+
+/// D50: where a step went wrong whose loss or gradient is not finite: weights, then the forward pass by layers, then the
+/// losses, then the backward pass by tensors. The parameters and their gradients are those that the step left; both stay.
+///
+/// @param batches  of the step, each worked through until something is found
+template <class Model, class... L>
+Finding find_not_finite(Model& model, std::span<std::pair<RaggedBatch, typename Model::Labels> const> batches,
+                        WeightedSum<L...> const& losses) {
+  using HeadList = typename Model::HeadsType;
+  auto const& store = model.parameters();
+  std::string weights;
+  for (Index id = 0; id < store.count() && weights.empty(); ++id)
+    if (!ValueRange::of(store.get(id)).finite()) weights = store.info(id).name;
+  std::string outputs_text;
+  for (auto const& [batch, labels] : batches) {
+    if (auto found = first_layer_not_finite(model, batch)) {
+      if (!weights.empty()) found->detail += "\nweights that are not finite: " + weights;
+      return *found;
+    }
+    auto const outputs = model.predict(batch);
+    std::optional<Finding> of_loss;
+    for_each_index<HeadList::count>([&](auto i) {
+      using Loss = typename WeightedSum<L...>::template At<i>;
+      auto const& output = outputs.heads[i];
+      auto const& truth = std::get<i>(labels);
+      std::string const head(HeadList::names()[i]);
+      std::vector<double> rows, targets(truth.begin(), truth.end());
+      for (std::size_t r = 0; r < truth.size(); ++r)
+        rows.push_back(Loss::template row<double>(output.row(Index(r)), output.cols, truth[r], nullptr));
+      outputs_text += "\n" + head + ": outputs " + ValueRange::of(output.values).text() + ", labels " +
+                      ValueRange::of(targets).text() + ", loss weight " + detail::number_text(losses.weights[i]);
+      if (!of_loss && !ValueRange::of(rows).finite())
+        of_loss = detail::nan_finding("outputs are finite, and the loss of " + head + " is not", "");
+    });
+    if (of_loss) {
+      of_loss->detail = outputs_text.substr(1);
+      return *of_loss;
+    }
+  }
+  if (auto found = first_gradient_not_finite(store)) {
+    found->detail += outputs_text;
+    return *found;
+  }
+  return detail::nan_finding("without dropout every value of this step is finite",
+                             "dropout's factor, or the sum of the losses, went beyond the range of the numbers" + outputs_text);
+}
+
+}  // namespace hone
