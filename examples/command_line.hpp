@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "help_text.hpp"
 #include "hone/core/error.hpp"
 #include "hone/version.hpp"
 

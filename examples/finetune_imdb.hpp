@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <optional>
 
 #include "demo.hpp"
 #include "device_record.hpp"
 #include "finetune_settings.hpp"
+#include "run_log.hpp"
 #include "with_progress.hpp"
 
 namespace hone::examples {
@@ -48,11 +50,68 @@ inline Training recipe_of(Settings const& settings) {
   return recipe;
 }
 
+// Trains the model, saves it, and tests it. Ctrl-C ends training after the step at work; what was learnt until then is saved
+// and tested.
+template <Backend B>
+void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>, Training>& trainer, Settings const& settings,
+                    RunFolder const& folder, RunLog<Model<B>>& log, Console& console) {
+  console.title("Training (measures are means of the last 20 steps)");
+  InterruptFlag interrupt(
+      "\nEnding early: this step is finished, then the model saved and tested. Ctrl-C again ends at once.\n");
+  FitReport const fitted = trainer.fit(
+      reviews.train,
+      [&](StepReport const& step) {
+        log.step(step, trainer, reviews.train);
+        console.step(step);
+        bool const is_due = settings.eval_every > 0 && step.step % settings.eval_every == 0 && step.step < step.total_steps;
+        if (!is_due || interrupt.set()) return;
+        try {
+          auto const tested = test<B>(model, reviews.test, trainer.recipe(), settings, console, interrupt.flag());
+          log.evaluation(step.step, false, tested, reviews.test);
+          console.print(formatted("after step %lld: accuracy %.2f %%, star error %.3f", static_cast<long long>(step.step),
+                                  100 * tested.accuracy(), tested.mean_absolute_error()));
+        } catch (Error const& error) {
+          if (error.number() != 630) throw;  // 630: Ctrl-C; the test is given up, and training ends
+        }
+      },
+      interrupt.flag());
+  console.end_line();
+  console.print(training_text(fitted));
+
+  // The model is saved first: a Ctrl-C while it is tested loses nothing that took long.
+  model.save(folder.path());
+  nlohmann::ordered_json results = to_json(fitted);
+  add_fields(results, run_description(settings, model));
+  describe_device(model.context(), folder, results);
+  write_json_file(folder / "results.json", results);
+  console.print("the model is saved in " + printable_text(folder.path().string()));
+
+  console.title("Test");
+  bool const ended_early = interrupt.set();  // then the next Ctrl-C ends everything, else the first one ends the test
+  auto const tested =
+      test<B>(model, reviews.test, trainer.recipe(), settings, console, ended_early ? nullptr : interrupt.flag());
+  console.end_line();
+  console.print(measures_text(tested));
+  if (settings.is_demo()) compare_with_bag_of_words(reviews, tested.accuracy(), console, results);
+  auto const mistakes = worst_mistakes(tested.outputs, reviews.test, 5);
+  console.title("The worst mistakes (texts as the model reads them)");
+  console.print(mistakes_text(mistakes, tested.outputs, reviews.test, model.tokenizer(), console.terminal().width));
+
+  // Every number, every prediction.
+  add_fields(results, to_json(tested));
+  results["worst_mistakes"] = mistakes_json(mistakes, tested.outputs, reviews.test);
+  write_predictions(folder / "predictions.jsonl", tested.outputs, reviews.test);
+  write_json_file(folder / "results.json", results);
+  log.evaluation(trainer.steps(), true, tested, reviews.test);
+  log.finish(results, fitted.interrupted);
+}
+
 // What to do, and with what: a backend's options name its threads or its device.
 template <Backend B>
 int finetune(Settings settings, typename B::Options const& backend) {
   Console console;
-  RunFolder run = make_run_folder(settings);
+  std::optional<RunFolder> folder;
+  if (!settings.doctor_only) folder.emplace(make_run_folder(settings));  // first, so that one that cannot be is told at once
 
   // 1. A model with a tokenizer, and reviews with labels. Without --model and --data both are made from nothing.
   typename Model<B>::ModelOptions const options{backend, settings.seed, settings.dropout, {}};
@@ -75,7 +134,7 @@ int finetune(Settings settings, typename B::Options const& backend) {
   if (settings.is_demo()) made = demo_model<Model<B>>(reviews.train, options);
   Model<B>& model = *made;
   use_recorded_algorithms(model.context(), settings, console);
-  run.require_space(sizeof(float) * std::uint64_t(model.parameters().values()));
+  if (folder) folder->require_space(sizeof(float) * std::uint64_t(model.parameters().values()));
 
   // 2. Texts become tokens, [CLS] ... [SEP], without padding.
   if (std::string const note = limit_length(settings, model.max_length()); !note.empty()) console.print(note);
@@ -98,62 +157,20 @@ int finetune(Settings settings, typename B::Options const& backend) {
   console.print(describe(settings, console.terminal().width));
 
   // 3. The trainer that follows the recipe.
+  if (settings.doctor_only) return 0;
   Trainer trainer(model, training, recipe);
 
-  // 4. Training. Ctrl-C ends it after the step at work; what was learnt until then is saved and tested.
-  console.title("Training (measures are means of the last 20 steps)");
-  InterruptFlag interrupt(
-      "\nEnding early: this step is finished, then the model saved and tested. Ctrl-C again ends at once.\n");
-  std::optional<JsonLinesFile> evaluations;
-  FitReport const fitted = trainer.fit(
-      reviews.train,
-      [&](StepReport const& step) {
-        run.metrics().add(step);
-        console.step(step);
-        bool const is_due = settings.eval_every > 0 && step.step % settings.eval_every == 0 && step.step < step.total_steps;
-        if (!is_due || interrupt.set()) return;
-        try {
-          auto const tested = test(model, reviews.test, recipe, settings, console, interrupt.flag());
-          if (!evaluations) evaluations.emplace(run / "evaluations.jsonl");
-          evaluations->add(evaluation_line(step.step, tested));
-          console.print(formatted("after step %lld: accuracy %.2f %%, star error %.3f", static_cast<long long>(step.step),
-                                  100 * tested.accuracy(), tested.mean_absolute_error()));
-        } catch (Error const& error) {
-          if (error.number() != 630) throw;  // 630: Ctrl-C; the test is given up, and training ends
-        }
-      },
-      interrupt.flag());
-  console.end_line();
-  console.print(training_text(fitted));
-
-  // 5. What came of it. The model is saved first: a Ctrl-C while it is tested loses nothing that took long.
-  model.save(run.path());
-  nlohmann::ordered_json results = to_json(fitted);
-  results["seed"] = settings.seed;
-  results["settings"] = to_json(settings);
-  results["ledger"] = to_json(model.ledger());
-  results["host"] = host_info();
-  results["host"]["threads"] = model.context().threads();
-  results["precision"] = B::Precision::name;
-  describe_device(model.context(), run, results);
-  write_json_file(run / "results.json", results);
-  console.print("the model is saved in " + printable_text(run.path().string()));
-
-  console.title("Test");
-  bool const ended_early = interrupt.set();  // then the next Ctrl-C ends everything, else the first one ends the test
-  auto const tested = test(model, reviews.test, recipe, settings, console, ended_early ? nullptr : interrupt.flag());
-  console.end_line();
-  console.print(measures_text(tested));
-  if (settings.is_demo()) compare_with_bag_of_words(reviews, tested.accuracy(), console, results);
-  auto const mistakes = worst_mistakes(tested.outputs, reviews.test, 5);
-  console.title("The worst mistakes (texts as the model reads them)");
-  console.print(mistakes_text(mistakes, tested.outputs, reviews.test, model.tokenizer(), console.terminal().width));
-
-  add_fields(results, to_json(tested));
-  results["worst_mistakes"] = mistakes_json(mistakes, tested.outputs, reviews.test);
-  write_predictions(run / "predictions.jsonl", tested.outputs, reviews.test);
-  write_json_file(run / "results.json", results);
-  console.print(last_words(settings, run.path()));
+  // 4. Training and testing. Whatever ends it, those who log it are told.
+  RunLog<Model<B>> log(settings, *folder, console);
+  log.start(model, run_description(settings, model));
+  try {
+    train_and_test(model, reviews, trainer, settings, *folder, log, console);
+  } catch (std::exception const& error) {
+    log.fail(error.what());
+    throw;
+  }
+  console.print(last_words(settings, folder->path()) + log.hints());
+  if (settings.is_demo()) console.print(real_thing_text());
   return 0;
 }
 

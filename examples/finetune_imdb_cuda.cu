@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
               ->capture_default_str();
           app.add_option("--device", cuda.device, "number of the GPU")->check(CLI::Range(0, 1023))->capture_default_str();
           app.add_option("--algorithms", s.algorithms, "algorithms.jsonl of an earlier run, to repeat its bits");
+          app.add_flag("!--no-graphs", cuda.graphs, "launch the kernels of a step one by one, not as one CUDA graph");
           app.add_flag("--check-kernels", cuda.check_kernels,
                        "wait after every kernel, so that one that fails is named: slow");
           app.add_flag("--info", info, "show devices and versions, and end");

@@ -105,7 +105,7 @@ inline void add_settings(CLI::App& app, Settings& settings) {
     if constexpr (std::is_same_v<std::decay_t<decltype(value)>, bool>) {
       std::string const name(info.option);
       app.add_flag(name + ",!--no-" + name.substr(2), value,
-                   std::string(info.help) + (value ? " (on, unless --no-" + name.substr(2) + ")" : ""))
+                   std::string(info.help) + (value ? " (on)" : ""))
           ->group(info.group);
     } else {
       auto* option = app.add_option(info.option, value, info.help)->group(info.group);
@@ -247,9 +247,10 @@ class FinetuneOptions {
 template <class AddOptions>
 std::optional<Settings> read_settings(int argc, char** argv, char const* program, AddOptions&& add_options) {
   CLI::App app(
-      "Fine-tunes a pretrained BERT on IMDB: is a review positive, and how many stars does it give?\n"
+      "Fine-tunes a pretrained BERT on IMDB: is a review positive, and how many stars does it give? "
       "Without --model and --data it runs on a small built-in corpus of generated reviews, with its own defaults.",
       program);
+  use_help_text(app);
   FinetuneOptions options(app);
   add_options(app, options.settings);
   if (!parse_command_line(app, argc, argv)) return {};
@@ -339,19 +340,27 @@ inline std::string describe(Settings const& settings, int columns) {
 /// Where everything is, and what to do next.
 inline std::string last_words(Settings const& settings, std::filesystem::path const& folder) {
   std::string const where = printable_text(folder.string());
-  std::string text = "\nmodel, metrics.jsonl, results.json and predictions.jsonl are in " + where +
-                     "\nto rate a text: build/examples/predict " + where + " \"what a film!\"\n";
-  if (settings.is_demo())
-    text +=
-        "\nThese reviews were generated. The real thing:\n"
-        "  scripts/get_imdb.sh\n"
-        "  scripts/get_model.sh bert-base-cased\n"
-        "  scripts/quickstart.sh --model models/bert-base-cased --data data/aclImdb_v1.tar.gz\n"
-        "or a small model, 2,000 reviews: minutes instead of hours\n"
-        "  scripts/get_model.sh sentence-transformers/all-MiniLM-L6-v2\n"
-        "  scripts/quickstart.sh --model models/sentence-transformers/all-MiniLM-L6-v2 --data data/aclImdb_v1.tar.gz"
-        " --lr 5e-5 --train-examples 2000\n";
+  std::string text = "\nmodel, metrics.jsonl, results.json and predictions.jsonl are in " + where;
+  std::filesystem::path const program = settings.command.empty() ? "" : settings.command.front();
+  if (program.filename() == "hone")
+    text += "\nto rate a text: " + printable_text(program.string()) + " predict " + where + " \"what a film!\"" +
+            "\nto judge the worst mistakes yourself: " + printable_text(program.string()) + " inspect " + where;
+  else
+    text += "\nto rate a text: build/examples/predict " + where + " \"what a film!\"";
   return text;
+}
+
+/// After the run on generated reviews: how the real thing is run.
+inline std::string real_thing_text() {
+  return
+      "\nThese reviews were generated. The real thing:\n"
+      "  scripts/get_imdb.sh\n"
+      "  scripts/get_model.sh bert-base-cased\n"
+      "  scripts/quickstart.sh --model models/bert-base-cased --data data/aclImdb_v1.tar.gz\n"
+      "or a small model, 2,000 reviews: minutes instead of hours\n"
+      "  scripts/get_model.sh sentence-transformers/all-MiniLM-L6-v2\n"
+      "  scripts/quickstart.sh --model models/sentence-transformers/all-MiniLM-L6-v2 --data data/aclImdb_v1.tar.gz"
+      " --lr 5e-5 --train-examples 2000\n";
 }
 
 }  // namespace hone::examples

@@ -18,11 +18,12 @@ int main(int argc, char** argv) {
   using namespace hone::examples;
   return run_program([&] {
     CLI::App app("hone fine-tunes pretrained BERT encoders, tests them, and shows what they do.", "hone");
+    use_help_text(app);
     app.footer(
         "\nExamples:\n"
         "  hone finetune\n      trains a tiny model on generated reviews and writes runs/demo\n"
         "  hone predict runs/demo \"what a film!\"\n      rates a text with it\n"
-        "\nExit codes: 0 done; 1 an error, told with its number on standard error (docs/errors.md); 130 ended by a second Ctrl-C\n"
+        "\nExit codes: 0 done; 1 an error, told with its number on standard error (docs/errors.md); 130 Ctrl-C\n"
         "hone COMMAND --help explains a command.");
     std::vector<Command> const commands{finetune_command(app), evaluate_command(app), predict_command(app),
                                         inspect_command(app),  doctor_command(app),   info_command(app),

@@ -27,7 +27,7 @@ inline CLI::App* add_command(CLI::App& hone, char const* name, char const* summa
   std::string footer = "\nExamples:";
   for (auto const& example : examples) {
     std::size_t const tab = example.find('\t');
-    footer += "\n  hone " + std::string(name) + " " + example.substr(0, tab) + "\n      " + example.substr(tab + 1);
+    footer += "\n  hone " + std::string(name) + (tab > 0 ? " " : "") + example.substr(0, tab) + "\n      " + example.substr(tab + 1);
   }
   footer += "\n\nExit codes: 0 done; 1 an error, told with its number on standard error (docs/errors.md)" + std::string(exit_codes);
   app->footer(footer);

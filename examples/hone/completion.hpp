@@ -25,48 +25,23 @@ struct KnownCommand {
   std::vector<std::string> choices{};     ///< of the positional argument
 };
 
-/// Values of an option that are a list, as its help says it: "text, or jsonl: ..." is not one; CLI11 shows IsMember as
-/// "{a,b,c}".
-inline std::vector<std::string> choices_of(CLI::Option const& option) {
-  std::string const type = option.get_type_name();
-  auto const begin = type.find('{'), end = type.find('}');
-  std::vector<std::string> choices;
-  if (begin == type.npos || end == type.npos || end < begin) return choices;
-  std::string word;
-  for (char const c : type.substr(begin + 1, end - begin - 1)) {
-    if (c == ',') {
-      choices.push_back(word);
-      word.clear();
-    } else {
-      word += c;
-    }
-  }
-  choices.push_back(word);
-  return choices;
-}
-
 inline std::vector<KnownCommand> known_commands(CLI::App const& hone) {
-  auto const is_path = [](std::string const& name) {
-    for (char const* known : {"--model", "--data", "--out", "--config", "--file", "--whole-file", "--html", "RUN"})
-      if (name == known) return true;
-    return false;
-  };
   auto const known = [&](CLI::App const& app, std::string const& name) {
     KnownCommand command;
     command.name = name;
-    command.help = app.get_description().substr(0, app.get_description().find_first_of(".:\n"));
+    command.help = app.get_description().substr(0, app.get_description().find_first_of(".:"));
     for (auto const* option : app.get_options()) {
       KnownOption made;
       for (auto const& shorter : option->get_snames()) made.names.push_back("-" + shorter);
       for (auto const& longer : option->get_lnames()) made.names.push_back("--" + longer);
       if (made.names.empty()) {  // positional
-        command.takes_path = command.takes_path || is_path(option->get_name());
+        command.takes_path = command.takes_path || is_path_option(option->get_name());
         for (auto const& choice : choices_of(*option)) command.choices.push_back(choice);
         continue;
       }
       made.help = option->get_description().substr(0, option->get_description().find_first_of(";\n"));
       made.takes_value = option->get_items_expected_max() > 0;
-      made.takes_path = is_path(made.names.back());
+      made.takes_path = is_path_option(made.names.back().substr(2));
       made.choices = choices_of(*option);
       command.options.push_back(std::move(made));
     }

@@ -13,13 +13,13 @@ namespace hone::examples {
 inline Command finetune_command(CLI::App& hone) {
   auto* const app = add_command(
       hone, "finetune",
-      "Fine-tunes a pretrained BERT on IMDB: is a review positive, and how many stars does it give? Without --model and\n"
+      "Fine-tunes a pretrained BERT on IMDB: is a review positive, and how many stars does it give? Without --model and "
       "--data it runs on a small built-in corpus of generated reviews, with its own defaults.",
       {"\ttrains a tiny model on generated reviews: nothing is downloaded, half a minute",
        "--model models/bert-base-cased --data data/aclImdb_v1.tar.gz --wandb\tthe real thing, with logs for Weights & Biases",
        "--config runs/demo --seed 1\tan earlier run again, with another seed"},
-      ".\n  Ctrl-C ends training after the step at work; the model is saved and tested, and the exit code is 0. A second\n"
-      "  Ctrl-C ends at once: 130");
+      "; 130 ended by a second Ctrl-C. The first Ctrl-C ends training after the step at work: the model is saved and "
+      "tested, and the exit code is 0.");
   auto options = std::make_shared<FinetuneOptions>(*app);
   return {app, [options](auto const& command_line) {
             options->complete();
@@ -34,7 +34,7 @@ inline Command doctor_command(CLI::App& hone) {
       "Looks for mistakes in weights, data and settings before anything is trained (hone finetune --doctor-only).",
       {"--model models/bert-base-cased --data data/aclImdb_v1.tar.gz\tis everything ready for a training?",
        "--config runs/demo\twith the settings of an earlier run"},
-      ",\n  also when the doctor has found one");
+      ", also when the doctor has found one");
   auto options = std::make_shared<FinetuneOptions>(*app);
   return {app, [options](auto const& command_line) {
             options->complete();

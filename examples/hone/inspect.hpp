@@ -105,7 +105,7 @@ inline int inspect(InspectOptions const& options) {
 inline Command inspect_command(CLI::App& hone) {
   auto* const app = add_command(
       hone, "inspect",
-      "Shows texts of the test, at first without labels: guess sentiment and stars, then see what the model says and the\n"
+      "Shows texts of the test, at first without labels: guess sentiment and stars, then see what the model says and the "
       "truth, and who of you is better. Keys: p or n, then 1 to 9 or 0 for ten; s skips, q ends.",
       {"runs/demo\tthe texts that the model is most wrong about", "runs/demo --sort random --seed 3\tany texts"});
   auto options = std::make_shared<InspectOptions>();
