@@ -155,7 +155,9 @@ Finding find_not_finite(Model& model, std::span<std::pair<RaggedBatch, typename 
   for (Index id = 0; id < store.count() && weights.empty(); ++id)
     if (!ValueRange::of(store.get(id)).finite()) weights = store.info(id).name;
   std::string outputs_text;
-  for (auto const& [batch, labels] : batches) {
+  for (auto const& part : batches) {
+    RaggedBatch const& batch = part.first;
+    auto const& labels = part.second;  // not a structured binding: clang 14 cannot capture one
     if (auto found = first_layer_not_finite(model, batch)) {
       if (!weights.empty()) found->detail += "\nweights that are not finite: " + weights;
       return *found;
