@@ -14,6 +14,7 @@ class ReflectedCrc {
  public:
   void add(char const* bytes, std::size_t size) {
     auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
+    Tables const& tables = all_tables();
     std::uint32_t crc = ~value_;
     for (; size >= 8; size -= 8, bytes += 8) {
       std::uint32_t const low =
@@ -43,13 +44,12 @@ class ReflectedCrc {
     return t;
   }
 
-  static Tables const tables;
+  static Tables const& all_tables() {  // in a function: nvcc takes no static member that is defined out of class
+    static constexpr Tables made = make_tables();
+    return made;
+  }
   std::uint32_t value_ = 0;
 };
-
-template <std::uint32_t Polynomial>
-inline constexpr typename ReflectedCrc<Polynomial>::Tables ReflectedCrc<Polynomial>::tables =
-    ReflectedCrc<Polynomial>::make_tables();  // out of class: complete only here
 
 /// CRC-32 as gzip, zip and the files of Weights & Biases use it (RFC 1952, section 8).
 using Crc32 = ReflectedCrc<0xEDB88320u>;

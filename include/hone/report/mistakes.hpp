@@ -101,10 +101,10 @@ std::string measures_text(Evaluation<HeadList> const& evaluation, int columns = 
       text += formatted("  %-16s%8.3f", "mean abs. error", head.mean_absolute_error) +
               formatted("%s95 %% interval %.3f to %.3f\n", gap, head.mean_absolute_error_interval.low,
                         head.mean_absolute_error_interval.high);
-      text += detail::measures_grid({{"root mean square", head.root_mean_square_error},
-                                     {"Spearman", head.spearman},
-                                     {"quadratic kappa", head.quadratic_kappa}},
-                                    columns);
+      std::vector<std::pair<std::string, double>> const more{{"root mean square", head.root_mean_square_error},
+                                                             {"Spearman", head.spearman},
+                                                             {"quadratic kappa", head.quadratic_kappa}};
+      text += detail::measures_grid(more, columns);
     } else {
       text += formatted("  %-16s%8.4f\n", head.loss_name.c_str(), head.loss);
     }
