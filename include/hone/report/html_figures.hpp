@@ -21,9 +21,10 @@ function evaluationsOf(head, pick) {
   }
   return list;
 }
-// The head's loss is the first of its measures.
+// The head's loss is the first of its measures, unless the file was sorted.
 const firstMeasure = measures => {
-  const found = Object.entries(measures).find(([name, value]) => typeof value === 'number');
+  const usual = ['cross_entropy', 'l1'].find(name => typeof measures[name] === 'number');
+  const found = usual ? [usual, measures[usual]] : Object.entries(measures).find(([, value]) => typeof value === 'number');
   return found && {name: found[0], value: found[1]};
 };
 function training() {
@@ -255,12 +256,12 @@ function regressing(all, head) {
     hits: cells.map(c => ({x0: c.i, x1: c.i + 1, y0: from(c.r), y1: from(c.r + 1), text: text(c)})),
     draw(p) {
       for (const c of cells) p.box(c.i, c.i + 1, from(c.r), from(c.r + 1), 'edge heat' + heatLevel(c.cell, most));
-      for (let i = 0; i < n; ++i) p.add('line', {x1: p.x(i), x2: p.x(i + 1), y1: p.y(columns[i]), y2: p.y(columns[i]),
-          class: 'guide'});
+      for (const style of ['halo', 'line sb dash1']) for (let i = 0; i < n; ++i)
+        p.add('line', {x1: p.x(i), x2: p.x(i + 1), y1: p.y(columns[i]), y2: p.y(columns[i]), class: style});
     },
     legend: [1, 3, 6].map(level => ({name: level === 1 ? '1 text' : level === 6 ? plural(most, 'text') : 'about ' +
         count(Math.max(1, most * ((level - 0.5) / 6) ** 2)),
-      kind: 'box', class: 'heat' + level + ' axis'})).concat({name: 'perfect', kind: 'line', class: 'guide'}),
+      kind: 'box', class: 'heat' + level + ' axis'})).concat({name: 'perfect', kind: 'line', class: 'sb dash1'}),
     table: {names: ['Truth', 'Model said', 'Texts'], numeric: [0, 1, 2], rows: cells.map(c => [name(c.i),
         number(from(c.r), 2) + ' to ' + number(from(c.r + 1), 2), count(c.cell)])}});
 }

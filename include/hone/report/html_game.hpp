@@ -91,6 +91,7 @@ function game() {
     }
     panel.append(set);
     (options ? set : set.querySelector('input')).focus({preventScroll: true});
+    (step ? set : panel).scrollIntoView({block: step ? 'nearest' : 'start', behavior: behavior()});
     say('Question ' + (step + 1) + ' of ' + list.length + ': ' + question(head));
   }
   function answer(value) {
@@ -132,6 +133,7 @@ function game() {
         rows, [], {label: 'Answer', class: 'wide'}),
       example.source ? h('p', {class: 'soft'}, example.source) : null, button)].filter(Boolean));
     button.focus({preventScroll: true});
+    button.scrollIntoView({block: 'nearest', behavior: behavior()});
     say(spoken.join('. '));
   }
   function scores() {
@@ -157,7 +159,6 @@ function game() {
     start.hidden = true;
     panel.hidden = false;
     if (round < 0) next(); else draw();
-    box.scrollIntoView({block: 'start', behavior: behavior()});
   }
   start.addEventListener('click', begin);
   keys.set('g', begin);

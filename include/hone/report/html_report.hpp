@@ -119,7 +119,7 @@ inline nlohmann::ordered_json page_json(ReportData const& report) {
   ordered_json json;
   json["name"] = report.start.name.empty() ? report.start.folder.filename().string() : report.start.name;
   json["folder"] = report.start.folder.string();
-  json["begun"] = iso_time(report.start.time);
+  json["begun"] = report.start.time.time_since_epoch().count() == 0 ? "" : iso_time(report.start.time);
   json["written"] = iso_time(std::chrono::system_clock::now());
   json["finished"] = report.finished;
   json["interrupted"] = report.interrupted;

@@ -56,6 +56,7 @@ nav a:hover { background: var(--key); }
 .top { display: flex; gap: 1rem; justify-content: space-between; align-items: start; } .top button { flex: none; }
 button, select, input { font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--soft);
   border-radius: 6px; padding: .3rem .7rem; max-width: 100%; min-height: 2.25rem; }
+::placeholder { color: var(--soft); opacity: 1; }
 button { cursor: pointer; }
 button:hover:not(:disabled) { background: var(--key); }
 button:disabled { color: var(--soft); border-style: dashed; cursor: default; }
@@ -84,6 +85,7 @@ svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 svg .value { fill: var(--ink); }
 .grid { stroke: var(--grid); } .axis { stroke: var(--soft); } .guide { stroke: var(--soft); stroke-dasharray: 5 4;
 fill: none; }
+.halo { stroke: var(--card); stroke-width: 5; opacity: .85; }
 .cross { stroke: var(--soft); stroke-dasharray: 2 3; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; } .faint { stroke-width: 1; }
 .dash1 { stroke-dasharray: 7 3; } .dash2 { stroke-dasharray: 2 3; } .dash3 { stroke-dasharray: 9 3 2 3; }
@@ -97,7 +99,7 @@ fill: none; }
 .heat2 { fill: var(--heat2); background: var(--heat2); } .heat3 { fill: var(--heat3); background: var(--heat3); }
 .heat4 { fill: var(--heat4); background: var(--heat4); } .heat5 { fill: var(--heat5); background: var(--heat5); }
 .heat6 { fill: var(--heat6); background: var(--heat6); }
-td.heat0, td.heat1, td.heat2, td.heat3 { color: var(--heat-ink); }
+td.heat0, td.heat1, td.heat2, td.heat3, .confusion td span { color: var(--heat-ink); }
 .picked { stroke: var(--ink); stroke-width: 2; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem; font-size: .875rem; margin: .35rem 0 0; padding: 0;
 list-style: none; }
@@ -123,6 +125,7 @@ input[type=search] { width: 16rem; }
 .example h3 { margin: 0 0 .3rem; font-size: .95rem; }
 .said { display: flex; flex-wrap: wrap; gap: .2rem 1.25rem; margin: 0 0 .4rem; padding: 0; list-style: none;
 font-size: .925rem; }
+td.n, .verdict-wrong, .verdict-right { overflow-wrap: normal; }
 .verdict-wrong { color: var(--wrong); font-weight: 600; } .verdict-right { color: var(--right); font-weight: 600; }
 .review { white-space: pre-wrap; line-height: 1.85; max-height: 22rem; overflow-y: auto; unicode-bidi: plaintext;
 margin: 0; }

@@ -208,8 +208,9 @@ inline void choose_examples(ReportData& report, data::Dataset const& data, Repor
   for (std::size_t h = 0; h < heads.size(); ++h) {
     if (heads[h].truth.size() != data.size()) continue;  // no labels: no errors
     std::vector<Mistake> mistakes;
+    std::vector<HeadPredictions> const own{heads[h]};
     for (std::size_t row = 0; row < data.size(); ++row)
-      mistakes.push_back({row, detail::predictions_of({heads[h]}, row)[0].error()});
+      if (!std::isnan(heads[h].truth[row])) mistakes.push_back({row, detail::predictions_of(own, row)[0].error()});
     for (auto const& mistake : detail::largest(std::move(mistakes), options.worst)) add(mistake.example, int(h));
   }
 }
