@@ -9,7 +9,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -214,11 +213,6 @@ std::vector<Finding> first_outputs(Exam& exam, std::span<HeadLabels const> label
       findings.push_back(scale_finding(labels[i], mean, loaded));
   });
   return findings;
-}
-
-/// Whether a name ends so.
-inline bool ends_with(std::string_view name, std::string_view end) {
-  return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
 }
 
 /// D22: every tensor that is trained gets a finite gradient that is not zero. The gradients of a batch are in the store.

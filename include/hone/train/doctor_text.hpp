@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace hone::detail {
 
@@ -49,6 +50,11 @@ inline std::string seconds_text(double seconds) {
   else
     std::snprintf(text, sizeof text, "%.1f h", seconds / 3600);
   return text;
+}
+
+/// Whether a name ends so.
+inline bool ends_with(std::string_view name, std::string_view end) {
+  return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
 }
 
 }  // namespace hone::detail

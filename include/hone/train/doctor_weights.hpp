@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,9 +25,7 @@ namespace hone {
 template <class T>
 std::string looks_new(ParameterInfo const& info, std::span<T const> values) {
   constexpr double most_by_chance = 6;
-  constexpr std::string_view key_bias = "key.bias";
-  std::string_view const name = info.name;
-  if (name.size() >= key_bias.size() && name.substr(name.size() - key_bias.size()) == key_bias) return "";
+  if (detail::ends_with(info.name, "key.bias")) return "";
   bool const constant = std::all_of(values.begin(), values.end(), [&](T v) { return v == values.front(); });
   bool const vector = info.kind != ParameterKind::weight && info.kind != ParameterKind::embedding;
   if (vector) {
