@@ -156,7 +156,7 @@ TEST_CASE("one process writes to an event file") {
   test::TemporaryFolder const folder;
   EventFile const file(folder / "events.out.tfevents.1");
   CHECK(error_number([&] { EventFile again(folder / "events.out.tfevents.1"); }) == 708);
-  CHECK(error_number([&] { repair_event_files(folder.path()); }) == 708);
+  CHECK(repair_event_files(folder.path()).empty());  // it is left alone
   CHECK(error_number([&] { EventFile other(folder / "absent" / "events"); }) == 703);
   CHECK(repair_event_files(folder / "absent").empty());
 }

@@ -194,8 +194,9 @@ struct EventFileRepair {
   std::uint64_t bytes_cut = 0;
 };
 
-/// Cuts the torn ends off the event files in a folder (that of a run, or its tensorboard/), sorted by name.
-/// Errors: E741 a file is damaged inside (it is left as it is), E708 one is being written to, E70x.
+/// Cuts the torn ends off the event files in a folder (that of a run, or its tensorboard/), sorted by name. Files that
+/// another process is writing are left alone and not listed. Errors: E741 a file is damaged inside (it is left as it is),
+/// E70x.
 inline std::vector<EventFileRepair> repair_event_files(std::filesystem::path const& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code ignored;
@@ -205,8 +206,12 @@ inline std::vector<EventFileRepair> repair_event_files(std::filesystem::path con
   std::sort(files.begin(), files.end());
   std::vector<EventFileRepair> repairs;
   for (auto const& file : files) {
-    detail::tensorboard::EventFile const opened(file, detail::tensorboard::EventFile::Open::append);
-    repairs.push_back({file, opened.torn()});
+    try {
+      detail::tensorboard::EventFile const opened(file, detail::tensorboard::EventFile::Open::append);
+      repairs.push_back({file, opened.torn()});
+    } catch (Error const& error) {
+      if (error.number() != 708) throw;
+    }
   }
   return repairs;
 }
