@@ -10,6 +10,7 @@
 #include "hone/metrics/calibration.hpp"
 #include "hone/metrics/confusion.hpp"
 #include "hone/metrics/f1.hpp"
+#include "hone/metrics/holm.hpp"
 #include "hone/metrics/interval.hpp"
 #include "hone/metrics/kappa.hpp"
 #include "hone/metrics/matthews.hpp"
@@ -226,14 +227,13 @@ TEST_CASE("a bootstrap is the same for the same seed, and its two forms are one"
 TEST_CASE("a bootstrap draws every row as often as any other, and fresh ones for each resample") {
   std::vector<Index> drawn(7, 0);
   std::vector<std::vector<Index>> sets;
-  bootstrap_interval(
-      7,
-      [&](std::span<Index const> rows) {
-        for (Index const row : rows) ++drawn.at(std::size_t(row));
-        sets.emplace_back(rows.begin(), rows.end());
-        return 0.0;
-      },
-      {.resamples = 2000});
+  bootstrap_interval(7,
+                     [&](std::span<Index const> rows) {
+                       for (Index const row : rows) ++drawn.at(std::size_t(row));
+                       sets.emplace_back(rows.begin(), rows.end());
+                       return 0.0;
+                     },
+                     {.resamples = 2000});
   for (Index const count : drawn) CHECK(std::abs(double(count) - 2000) < 5 * std::sqrt(2000.0 * 6 / 7));
   std::sort(sets.begin(), sets.end());
   CHECK(std::unique(sets.begin(), sets.end()) - sets.begin() > 1990);
@@ -297,4 +297,18 @@ TEST_CASE("quadratic kappa rounds and clamps, and counts far misses more") {
         quadratic_kappa(truth, std::vector<double>{4, 5, 10, 7}, 1, 10));
   double const infinite = std::numeric_limits<double>::infinity();
   CHECK(quadratic_kappa(truth, std::vector<double>{-infinite, 5, infinite, 7}, 1, 10) == 1);
+}
+
+TEST_CASE("Holm's adjustment multiplies the smallest p by the number of tests, and keeps the order") {
+  // The example of the paper's procedure written out: 0.01 x 4, 0.02 x 3, 0.03 x 2 (not below the one before), 0.9.
+  auto const adjusted = holm_adjusted(std::vector<double>{0.03, 0.01, 0.9, 0.02});
+  CHECK(adjusted[1] == Approx(0.04));
+  CHECK(adjusted[3] == Approx(0.06));
+  CHECK(adjusted[0] == Approx(0.06));
+  CHECK(adjusted[2] == Approx(0.9));
+  CHECK(holm_adjusted(std::vector<double>{0.7, 0.8})[0] == 1);
+  auto const with_nan = holm_adjusted(std::vector<double>{std::nan(""), 0.02});
+  CHECK(std::isnan(with_nan[0]));
+  CHECK(with_nan[1] == 0.02);
+  CHECK(holm_adjusted({}).empty());
 }

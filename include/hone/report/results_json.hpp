@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "hone/data/dataset.hpp"
 #include "hone/core/atomic_file.hpp"
+#include "hone/data/dataset.hpp"
 #include "hone/io/ledger.hpp"
 #include "hone/report/host_info.hpp"
 #include "hone/report/predictions_jsonl.hpp"
