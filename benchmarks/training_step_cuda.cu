@@ -4,7 +4,8 @@
 //
 // Shapes are bert-base's (12 blocks of width 768) and all-MiniLM-L6-v2's. Lengths: 16 reviews like IMDB's (quantiles, cut at
 // 512 tokens, mean 281), and 16 of 512. Beside each step: tokens a second, FLOP/s of its products and attention, and its
-// share of what one large product and one large copy reach on this device in this run.
+// share of what one large product and one large copy reach on this device in this run. Then every kernel of a step alone
+// (kernels_cuda.cuh), training on batches of all sizes, and the evaluation of 25,000 reviews.
 #include <hone/cuda.cuh>
 
 #include <algorithm>
@@ -15,6 +16,8 @@
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include "kernels_cuda.cuh"
 
 namespace {
 
@@ -44,6 +47,19 @@ data::Dataset random_reviews(Index vocabulary, std::vector<Index> const& lengths
   return data;
 }
 
+/// Lengths between the quantiles of `imdb_lengths`, each as likely as any other.
+std::vector<Index> spread_lengths(Index count) {
+  std::vector<Index> lengths;
+  PhiloxStream random(3, 4);
+  for (Index i = 0; i < count; ++i) {
+    double const at = random.uniform() * double(imdb_lengths.size() - 1);
+    auto const low = std::size_t(at);
+    double const share = at - double(low);
+    lengths.push_back(Index((1 - share) * double(imdb_lengths[low]) + share * double(imdb_lengths[low + 1])));
+  }
+  return lengths;
+}
+
 BertConfig config_of(Shape const& shape) {
   BertConfig config;
   config.vocab_size = 28996;
@@ -65,54 +81,9 @@ double forward_flops(Shape const& shape, std::vector<Index> const& lengths) {
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// The median of `count` timings of body(), each ended by a synchronisation, in seconds.
-template <class Body>
-double median_seconds(CudaContext& context, int count, Body const& body) {
-  std::vector<double> times;
-  for (int i = 0; i < count; ++i) {
-    context.synchronize();
-    auto const begin = Clock::now();
-    body();
-    context.synchronize();
-    times.push_back(seconds_since(begin));
-  }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
-}
-
 void print(nlohmann::ordered_json const& line) {
   std::printf("%s\n", line.dump().c_str());
   std::fflush(stdout);
-}
-
-/// What the device reaches at most: a product of 8192 x 8192 x 8192 in bf16, a copy of 1 GiB.
-struct Peaks {
-  double flops = 0, bytes = 0;
-};
-Peaks measure_peaks(CudaContext& context) {
-  using B = Cuda<mixed>;
-  Index const n = 8192;
-  Buffer<B, bfloat16> a(context, n * n), b(context, n * n), c(context, n * n);
-  for (auto* buffer : {&a, &b}) context.for_each(n * n, detail::FillNoise<bfloat16>{buffer->data()});
-  auto const multiply = [&] {
-    MatrixView<bfloat16 const> const x{a.data(), n, n}, weight{b.data(), n, n};
-    run<B>(context, LinearForward<mixed>{x, weight, {}, MatrixView<bfloat16>{c.data(), n, n}});
-  };
-  multiply();
-  double const cube = double(n) * double(n) * double(n);
-  Peaks peaks;
-  peaks.flops = 2 * cube / median_seconds(context, 20, multiply);
-  Index const bytes = Index(1) << 30;
-  Buffer<B, std::byte> from(context, bytes), to(context, bytes);
-  from.fill_zero();
-  auto const copy = [&] {
-    detail::check_cuda(
-        cudaMemcpyAsync(to.data(), from.data(), std::size_t(bytes), cudaMemcpyDeviceToDevice, context.stream()),
-        "cudaMemcpyAsync");
-  };
-  copy();
-  peaks.bytes = 2 * double(bytes) / median_seconds(context, 20, copy);
-  return peaks;
 }
 
 template <class P>
@@ -121,7 +92,7 @@ using Model = BertClassifier<Cuda<P>>;
 /// One training step: with dropout, clipping and AdamW, from the host's tokens to the losses on the host.
 template <class P>
 bool training(Shape const& shape, char const* lengths_name, std::vector<Index> const& lengths, CudaOptions const& options,
-              int steps, Peaks const& peaks) {
+              int steps, benchmarks::Peaks const& peaks) {
   auto model = Model<P>::from_config(config_of(shape), {}, {.backend = options, .seed = 0, .dropout = {}});
   Recipe<> recipe;
   recipe.losses.weights = {1, 0.02};
@@ -139,7 +110,7 @@ bool training(Shape const& shape, char const* lengths_name, std::vector<Index> c
   bool const right = std::abs(first - std::log(2.0)) < 0.5 && last < first;
   if (!right) std::fprintf(stderr, "%s: the step is wrong: loss %g, then %g\n", shape.name, first, last);
 
-  double const seconds = median_seconds(model.context(), steps, [&] { trainer.step(data, labels, rows, 1000); });
+  double const seconds = benchmarks::median_seconds(model.context(), steps, [&] { trainer.step(data, labels, rows, 1000); });
   double tokens = 0;
   for (Index const n : lengths) tokens += double(n);
   double const flops = 3 * forward_flops(shape, lengths);
@@ -155,18 +126,50 @@ bool training(Shape const& shape, char const* lengths_name, std::vector<Index> c
   line["share_of_peak"] = flops / seconds / peaks.flops;
   line["memory_mib"] = double(model.context().peak_bytes()) / (1 << 20);
   line["first_step_s"] = first_seconds;
+  line["graphs"] = detail::to_json(model.context().graph_counts());
   line["right"] = right;
   print(line);
   return right;
+}
+
+/// Training as a program does it: batches of 16 of reviews in a random order, so that every step has another size, made one
+/// ahead and copied from pinned memory; graphs by bucket. The median step of the last three quarters.
+template <class P>
+void fitting(Shape const& shape, CudaOptions const& options, int steps) {
+  auto model = Model<P>::from_config(config_of(shape), {}, {.backend = options, .seed = 0, .dropout = {}});
+  Recipe<> recipe;
+  recipe.losses.weights = {1, 0.02};
+  Index const all = 4 * steps;
+  Trainer trainer{model, TrainerOptions{.learning_rate = 2e-5, .num_steps = all}, recipe};
+  auto const data = random_reviews(28996, spread_lengths(16 * all));
+  std::vector<double> times;
+  Index tokens = 0;
+  trainer.fit(data, [&](StepReport const& step) {
+    if (step.step <= steps) return;
+    times.push_back(step.seconds);
+    tokens += step.tokens;
+  });
+  double sum = 0;
+  for (double const time : times) sum += time;
+  std::sort(times.begin(), times.end());
+  nlohmann::ordered_json line;
+  line["what"] = "training";
+  line["model"] = shape.name;
+  line["precision"] = P::name;
+  line["lengths"] = options.graphs ? "imdb, all sizes, graphs" : "imdb, all sizes, no graphs";
+  line["ms"] = times[times.size() / 2] * 1e3;
+  line["mean_ms"] = sum / double(times.size()) * 1e3;
+  line["tokens_per_s"] = double(tokens) / sum;
+  line["memory_mib"] = double(model.context().peak_bytes()) / (1 << 20);
+  line["graphs"] = detail::to_json(model.context().graph_counts());
+  print(line);
 }
 
 /// 25,000 reviews with IMDB's lengths, in batches of `batch`, by length as evaluate() sorts them.
 template <class P>
 void evaluation(Shape const& shape, CudaOptions const& options, Index reviews, Index batch) {
   auto model = Model<P>::from_config(config_of(shape), {}, {.backend = options, .seed = 0, .dropout = {}});
-  std::vector<Index> lengths;
-  for (Index i = 0; i < reviews; ++i) lengths.push_back(imdb_lengths[std::size_t(i) % imdb_lengths.size()]);
-  auto const data = random_reviews(28996, lengths);
+  auto const data = random_reviews(28996, spread_lengths(reviews));
   EvaluationOptions evaluation_options;
   evaluation_options.batch_size = batch;
   WeightedSum<CrossEntropy, L1> const losses{{1, 0.02}};
@@ -182,6 +185,8 @@ void evaluation(Shape const& shape, CudaOptions const& options, Index reviews, I
   line["batch"] = batch;
   line["s"] = seconds;
   line["reviews_per_s"] = double(reviews) / seconds;
+  line["tokens_per_s"] = double(tested.tokens) / seconds;
+  line["memory_mib"] = double(model.context().peak_bytes()) / (1 << 20);
   line["accuracy_by_chance"] = tested.accuracy();
   print(line);
 }
@@ -197,10 +202,10 @@ int benchmark(int argc, char** argv) {
   options.device = option(argc, argv, "--device", 0);
   int const steps = std::max(1, option(argc, argv, "--steps", 50));
   Index const reviews = std::max(1, option(argc, argv, "--reviews", 25000));
-  Peaks peaks;
+  benchmarks::Peaks peaks;
   {
     CudaContext context(options);
-    peaks = measure_peaks(context);
+    peaks = benchmarks::measure_peaks(context);
     nlohmann::ordered_json line;
     line["what"] = "device";
     line["device"] = context.about();
@@ -217,6 +222,16 @@ int benchmark(int argc, char** argv) {
     right = training<mixed>(shape, "16x512", full, options, steps, peaks) && right;
   }
   right = training<fp32>(base, "imdb", imdb_lengths, options, std::max(1, steps / 5), peaks) && right;
+  CudaOptions without_graphs = options;
+  without_graphs.graphs = false;
+  for (Shape const& shape : {base, minilm}) {
+    fitting<mixed>(shape, options, steps);
+    fitting<mixed>(shape, without_graphs, steps);
+  }
+  for (auto const& [name, lengths] : {std::pair{"imdb", imdb_lengths}, std::pair{"16x512", full}}) {
+    CudaContext context(options);
+    right = benchmarks::time_kernels(context, {name, lengths, base.width, base.heads, base.inner, 28996}, peaks, print) && right;
+  }
   evaluation<mixed>(base, options, reviews, 256);
   evaluation<mixed>(minilm, options, reviews, 256);
   return right ? 0 : 1;

@@ -1,13 +1,14 @@
 // What the tests on a device share: whether there is one, and operations on it and on the host by the same lines.
 #pragma once
 
-#include <hone/cuda.cuh>
+#include <hone/cuda/backend.cuh>
 
 #include <functional>
 #include <string>
 #include <type_traits>
 #include <vector>
 
+#include "hone/core/buffer.hpp"
 #include "support/compare_rungs.hpp"
 
 namespace hone::test {

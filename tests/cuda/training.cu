@@ -1,6 +1,8 @@
 // Whole training steps on a device: against the host, against themselves, and as a graph.
 #include "cuda/device.hpp"
 
+#include "hone/train/memory_plan.hpp"
+#include "hone/train/trainer.hpp"
 #include "support/small_bert.hpp"
 
 namespace {
@@ -166,6 +168,117 @@ TEST_CASE("a step like the one before takes no memory and waits for nothing: it 
   CHECK(cudaGraphDestroy(graph) == cudaSuccess);
   CHECK(context.bytes() == bytes);
   CHECK(context.peak_bytes() == peak);
+}
+
+data::Dataset some_data() {
+  std::vector<Index> lengths;
+  for (Index i = 0; i < 40; ++i) lengths.push_back(1 + i * 7 % 23);
+  auto const all = test::random_batch(lengths, 9);
+  data::Dataset made;
+  made.labels = {{"is_positive", {}}, {"star_rating", {}}};
+  for (Index b = 0; b < all.batch.size(); ++b) {
+    made.sources.push_back(std::to_string(b));
+    made.texts.push_back("");
+    made.tokens.push_back(std::span(all.batch.tokens).subspan(std::size_t(all.batch.offsets[std::size_t(b)]),
+                                                              std::size_t(all.batch.length(b))));
+    made.labels[0].values.push_back(std::get<0>(all.labels)[std::size_t(b)]);
+    made.labels[1].values.push_back(std::get<1>(all.labels)[std::size_t(b)]);
+  }
+  return made;
+}
+
+/// The checksum of the weights after six epochs of the trainer.
+template <class P>
+std::string train(CudaOptions options, Index batch_size, Index step_every, detail::StepGraphs::Counts& counts,
+                  std::string* algorithms, std::size_t* peak = nullptr) {
+  using Model = BertClassifier<Cuda<P>>;
+  auto model = Model::from_config(test::small_config(), {}, {.backend = options, .seed = 4, .dropout = {}});
+  if (!algorithms->empty()) model.context().use_algorithms(*algorithms);
+  using Training = Recipe<AdamW, LinearWarmup, GlobalNormClip, test::SentimentLosses>;
+  Training recipe;
+  recipe.losses = test::SentimentLosses{{1, 0.02}};
+  Trainer<Model, Training> trainer(
+      model, {.learning_rate = 1e-3, .batch_size = batch_size, .step_every = step_every, .epochs = 6, .seed = 3}, recipe);
+  trainer.fit(some_data(), [](StepReport const&) {});
+  counts = model.context().graph_counts();
+  *algorithms = model.context().algorithms();
+  if (peak) *peak = model.context().peak_bytes();
+  return test::weights_hash(model);
+}
+
+template <class P>
+void check_graphs() {
+  INFO(P::name);
+  for (auto const& [size, every] : std::vector<std::pair<Index, Index>>{{8, 1}, {4, 2}}) {
+    INFO("batches of " << size << ", " << every << " a step");
+    std::string algorithms;
+    detail::StepGraphs::Counts with, without;
+    // The first run meets every size and chooses all algorithms: the other two have the same.
+    train<P>({.threads = 1}, size, every, without, &algorithms);
+    auto const one = train<P>({.threads = 1}, size, every, with, &algorithms);
+    auto const other = train<P>({.threads = 1, .graphs = false}, size, every, without, &algorithms);
+    CHECK(one == other);
+    CHECK(without.captured == 0);
+    CHECK(with.captured > 0);
+    CHECK(with.updated > 0);
+    CHECK(with.captured == with.updated + with.instantiated);
+    CHECK(with.given_up == 0);
+    CHECK(with.captured + with.eager == without.eager);
+    std::printf("graphs, %s, %d x %d: %d captured, %d updated, %d instantiated, %d eager\n", P::name.data(), int(size),
+                int(every), int(with.captured), int(with.updated), int(with.instantiated), int(with.eager));
+  }
+}
+
+TEST_CASE("steps as graphs give the bits of steps launch by launch") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  check_graphs<fp32>();
+  check_graphs<mixed>();
+}
+
+TEST_CASE("a step that cannot be captured runs as it is") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  CudaContext context(CudaOptions{.threads = 1});
+  Buffer<Cuda<fp32>, float> x(context, 1000), more;
+  x.fill_zero();
+  Index bytes = 0;
+  for (int time = 0; time < 3; ++time)
+    run_step(context, {}, [&] {
+      context.fill_zero(x.data(), 4);
+      more = {};  // given back and taken anew: no capture survives that
+      more = Buffer<Cuda<fp32>, float>(context, 1000 + ++bytes);
+      context.fill_zero(more.data(), 4000);
+    });
+  CHECK(context.graph_counts().captured == 0);
+  CHECK(context.graph_counts().given_up == 2);
+  CHECK(context.graph_counts().eager == 3);
+  CHECK(more.download()[999] == 0);
+}
+
+TEST_CASE("an error within a step comes through, and the next step runs") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  CudaContext context(CudaOptions{.threads = 1});
+  Buffer<Cuda<fp32>, float> x(context, 10);
+  auto const good = [&] { context.fill_zero(x.data(), 40); };
+  run_step(context, {}, good);
+  CHECK_THROWS_AS(run_step(context, {}, [&] { throw Error(610, "a body's own error", {}, "nothing"); }), Error);
+  run_step(context, {}, good);
+  CHECK(x.download() == std::vector<float>(10, 0.0f));
+  CHECK(context.graph_counts().captured == 1);
+}
+
+TEST_CASE("a training on a device takes no more than was planned") {
+  if (auto const why = test::no_device(); !why.empty()) HONE_SKIP(why.c_str());
+  using Model = BertClassifier<Cuda<mixed>>;
+  using Training = Recipe<AdamW, LinearWarmup, GlobalNormClip, test::SentimentLosses>;
+  CudaOptions const options{.threads = 1, .measure_algorithms = false};  // measuring takes memory for itself
+  MemoryPlan const plan = training_memory_plan<Model>(test::small_config(), Training{}, {.batch_size = 8}, 23, {options, 1, {}});
+  detail::StepGraphs::Counts counts;
+  std::string algorithms;
+  std::size_t peak = 0;
+  train<mixed>(options, 8, 1, counts, &algorithms, &peak);
+  INFO(plan.text());
+  CHECK(peak <= plan.total());
+  CHECK(double(peak) > 0.98 * double(plan.total()));  // cuBLASLt's workspace is the most of it
 }
 
 TEST_CASE("uploads may come from temporaries, in any number") {

@@ -7,7 +7,7 @@
 #pragma once
 
 #if defined(HONE_TEST_ON_DEVICE)
-#include <hone/cuda.cuh>
+#include <hone/cuda/backend.cuh>
 
 #include "support/catch.hpp"
 

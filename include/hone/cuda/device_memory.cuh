@@ -6,11 +6,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "hone/core/error.hpp"
 #include "hone/cuda/check.cuh"
 
 namespace hone::detail {
+
+/// Thrown where something is asked for that cannot happen while a step is captured as a graph; StepGraphs catches it and
+/// runs the step as it is.
+struct CannotCapture {};
 
 /// One stream of a device, and memory in the order of that stream.
 ///
@@ -18,6 +24,8 @@ namespace hone::detail {
 /// system; the pool maps its pages anew where sizes change, so that nothing is lost between them. What was given back may
 /// be handed out again at once: the work on it is later in the stream. Devices without pools (some virtual ones) get plain
 /// cudaMalloc, which is slow but right.
+///
+/// While a step is captured no memory is taken (it would be the graph's own), and what is given back is kept until the end.
 class DeviceMemory {
  public:
   explicit DeviceMemory(int device) : device_(device) {
@@ -44,6 +52,7 @@ class DeviceMemory {
   /// At least 256-byte aligned; null for 0 bytes. Throws E723 when the device has not so much memory left.
   void* allocate(std::size_t bytes) {
     if (bytes == 0) return nullptr;
+    refuse_in_capture();
     DeviceScope const scope(device_);
     void* memory = nullptr;
     cudaError_t error = take(&memory, bytes);
@@ -62,12 +71,30 @@ class DeviceMemory {
   /// Never throws: it is called by destructors.
   void deallocate(void* memory, std::size_t bytes) noexcept {
     if (!memory) return;
-    int before = 0;
-    static_cast<void>(cudaGetDevice(&before));
-    if (before != device_) static_cast<void>(cudaSetDevice(device_));
-    static_cast<void>(pool_ ? cudaFreeAsync(memory, stream_) : cudaFree(memory));
-    if (before != device_) static_cast<void>(cudaSetDevice(before));
     used_ -= bytes;
+    if (!stepping_) return release(memory);
+    try {
+      kept_.push_back(memory);
+    } catch (...) {  // no room for the list: the memory is lost, the program is about to end anyway
+    }
+  }
+
+  /// Whether a step is being captured by this object.
+  void set_capturing(bool on) {
+    stepping_ = on;
+    if (!on)
+      for (void* const memory : std::exchange(kept_, {})) release(memory);
+  }
+  /// The same, or the user captures the stream.
+  bool capturing() const {
+    if (stepping_) return true;
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check_cuda(cudaStreamIsCapturing(stream_, &status), "cudaStreamIsCapturing");
+    return status != cudaStreamCaptureStatusNone;
+  }
+  /// Throws CannotCapture while a step is captured.
+  void refuse_in_capture() const {
+    if (stepping_) throw CannotCapture{};
   }
 
   /// Bytes in use through this object: now, and the most at once.
@@ -75,6 +102,13 @@ class DeviceMemory {
   std::size_t peak() const { return peak_; }
 
  private:
+  void release(void* memory) noexcept {
+    int before = 0;
+    static_cast<void>(cudaGetDevice(&before));
+    if (before != device_) static_cast<void>(cudaSetDevice(device_));
+    static_cast<void>(pool_ ? cudaFreeAsync(memory, stream_) : cudaFree(memory));
+    if (before != device_) static_cast<void>(cudaSetDevice(before));
+  }
   void make_pool() {
     int pools = 0;
     check_cuda(cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, device_), "cudaDeviceGetAttribute");
@@ -105,6 +139,8 @@ class DeviceMemory {
   cudaStream_t stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
   std::size_t used_ = 0, peak_ = 0;
+  bool stepping_ = false;
+  std::vector<void*> kept_{};
 };
 
 }  // namespace hone::detail

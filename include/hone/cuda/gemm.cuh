@@ -81,8 +81,8 @@ GemmChoice choice_of_process(std::string const& device, GemmProblem const& probl
 ///
 /// The first time that a bucket is met, the heuristic's candidates are measured on scratch memory and the fastest is kept
 /// (the first, unless another is 2 % faster). Candidates add in a fixed order: no split of k, or one that is summed up
-/// in the workspace, in the sum's format. Nothing is measured while a graph is captured, or where the scratch memory
-/// does not fit: then the heuristic's first is taken. Contexts of one process share what was chosen; which candidate wins
+/// in the workspace, in the sum's format. Nothing is measured while the user captures a graph, or where the scratch memory
+/// does not fit: then the heuristic's first is taken. Where a step is captured nothing is chosen at all: it is run as it is. Contexts of one process share what was chosen; which candidate wins
 /// may differ from process to process, unless they are given the same (use_algorithms).
 class Gemm {
  public:
@@ -107,6 +107,7 @@ class Gemm {
     cublasStatus_t status = launch(problem, chosen, buffers);
     if (!exact && (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)) {
       // The bucket's algorithm does not do for this size in it.
+      memory_->refuse_in_capture();
       auto const candidates = heuristic(problem, buffers.bias);
       GemmChoice const& own = algorithms_.set(problem, candidates.empty() ? GemmChoice{} : candidates[0]);
       if (!own.exists) return false;
@@ -120,16 +121,19 @@ class Gemm {
   GemmChoice const& choice(GemmProblem const& problem, GemmProblem::Field tokens, GemmBuffers const& buffers) {
     GemmProblem const bucket = bucketed(problem, tokens);
     if (GemmChoice const* known = algorithms_.find(bucket)) return *known;
-    if (capturing()) return algorithms_.set(bucket, choose(bucket, buffers.bias));
+    memory_->refuse_in_capture();
+    if (memory_->capturing()) return algorithms_.set(bucket, choose(bucket, buffers.bias));
     return algorithms_.set(bucket, choice_of_process(device_name_ + (measure_ ? "" : ", not measured"), bucket,
                                                      Choose{this, bucket, buffers.bias}));
   }
+
+  /// Bytes of the workspace, taken with the first product.
+  static constexpr std::size_t workspace_bytes = std::size_t(32) << 20;
 
   std::string algorithms() const { return algorithms_.text(device_name_, cublasLtGetVersion()); }
   std::size_t use_algorithms(std::string const& text) { return algorithms_.read(text, device_name_, cublasLtGetVersion()); }
 
  private:
-  static constexpr std::size_t workspace_bytes = std::size_t(32) << 20;
   static constexpr int most_candidates = 8;
 
   /// The descriptors of one product, on the stack.
@@ -239,15 +243,10 @@ class Gemm {
     void* bias;
     GemmChoice operator()() const { return gemm->choose(problem, bias); }
   };
-  bool capturing() const {
-    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-    check_cuda(cudaStreamIsCapturing(memory_->stream(), &capture), "cudaStreamIsCapturing");
-    return capture != cudaStreamCaptureStatusNone;
-  }
   GemmChoice choose(GemmProblem const& problem, void* bias) {
     auto const candidates = heuristic(problem, bias);
     if (candidates.empty()) return {};
-    if (!measure_ || capturing()) return candidates[0];
+    if (!measure_ || memory_->capturing()) return candidates[0];
     try {
       return fastest(problem, candidates);
     } catch (Error const& error) {
