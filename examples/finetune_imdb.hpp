@@ -67,7 +67,7 @@ void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>
         if (!is_due || interrupt.set()) return;
         try {
           auto const tested = test<B>(model, reviews.test, trainer.recipe(), settings, console, interrupt.flag());
-          log.evaluation(step.step, false, tested, reviews.test);
+          log.evaluation(step.step, false, tested, reviews.test, interrupt.flag());
           console.print(formatted("after step %lld: accuracy %.2f %%, star error %.3f", static_cast<long long>(step.step),
                                   100 * tested.accuracy(), tested.mean_absolute_error()));
         } catch (Error const& error) {
@@ -102,7 +102,7 @@ void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>
   results["worst_mistakes"] = mistakes_json(mistakes, tested.outputs, reviews.test);
   write_predictions(folder / "predictions.jsonl", tested.outputs, reviews.test);
   write_json_file(folder / "results.json", results);
-  log.evaluation(trainer.steps(), true, tested, reviews.test);
+  log.evaluation(trainer.steps(), true, tested, reviews.test, ended_early ? nullptr : interrupt.flag());
   log.finish(results, fitted.interrupted);
 }
 
@@ -156,17 +156,28 @@ int finetune(Settings settings, typename B::Options const& backend) {
   console.title("Settings");
   console.print(describe(settings, console.terminal().width));
 
-  // 3. The trainer that follows the recipe.
-  if (settings.doctor_only) return 0;
-  Trainer trainer(model, training, recipe);
+  // 3. The doctor looks for mistakes; with an error among them there is nothing to train.
+  std::vector<Finding> findings;
+  if (settings.doctor || settings.doctor_only) {
+    DoctorOptions doctor;
+    doctor.training = training;
+    doctor.folder = folder ? folder->path() : std::filesystem::current_path();
+    doctor.max_length = settings.max_length;
+    console.title("Doctor");
+    findings = examine(model, reviews.train, &reviews.test, recipe, doctor);
+    console.print(findings_text(shown_findings(findings, settings.doctor_only), console.terminal()));
+    refuse_errors(findings);
+    if (settings.doctor_only) return 0;
+  }
 
-  // 4. Training and testing. Whatever ends it, those who log it are told.
-  RunLog<Model<B>> log(settings, *folder, console);
-  log.start(model, run_description(settings, model));
+  // 4. The trainer that follows the recipe; training and testing. Whatever ends it, those who log it are told.
+  Trainer trainer(model, training, recipe);
+  RunLog<Model<B>> log(settings, *folder, model, findings, console);
+  log.start(run_description(settings, model));
   try {
-    train_and_test(model, reviews, trainer, settings, *folder, log, console);
+    train_and_test<B>(model, reviews, trainer, settings, *folder, log, console);
   } catch (std::exception const& error) {
-    log.fail(error.what());
+    log.fail(error.what(), problem_of(trainer));
     throw;
   }
   console.print(last_words(settings, folder->path()) + log.hints());

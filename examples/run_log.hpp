@@ -1,8 +1,11 @@
-// Who is told what happens in a run: log files, and the console's lines for them.
+// Who is told what happens in a run: log files, report.html, the person.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -11,6 +14,7 @@
 #include <hone/hone.hpp>
 
 #include "finetune_settings.hpp"
+#include "hone/report/tensorboard_logger.hpp"
 
 namespace hone::examples {
 
@@ -48,23 +52,60 @@ inline WandbOptions wandb_options(Settings const& settings) {
   return options;
 }
 
-/// The loggers that the settings ask for; JSON lines always.
+/// What a person should see of the doctor's findings before a training: what is not as it should be, and how many are.
+inline std::vector<Finding> shown_findings(std::vector<Finding> const& findings, bool all) {
+  if (all) return findings;
+  std::vector<Finding> shown;
+  for (auto const& finding : findings)
+    if (finding.severity != Severity::ok) shown.push_back(finding);
+  if (std::size_t const good = findings.size() - shown.size(); good > 0)
+    shown.push_back({"", Severity::ok, formatted("%zu checks found nothing wrong (--doctor-only shows them)", good), "", "", {}});
+  return shown;
+}
+
+/// Throws E928 where the doctor found an error: what it is, and where more is said of it.
+inline void refuse_errors(std::vector<Finding> const& findings) {
+  std::string numbers, first;
+  for (auto const& finding : findings) {
+    if (finding.severity != Severity::error) continue;
+    if (numbers.empty()) first = printable_text(finding.title);
+    numbers += (numbers.empty() ? "" : ", ") + finding.number;
+  }
+  if (!numbers.empty())
+    throw Error(928, "the doctor found what no training can mend: " + first, {.value = numbers},
+                "see docs/doctor.md, or train all the same with --no-doctor");
+}
+
+/// What the trainer knows of the error that ended it.
+template <class TrainerType>
+std::optional<Finding> problem_of(TrainerType const& trainer) {
+  if constexpr (requires { trainer.problem(); }) return trainer.problem();
+  return {};
+}
+
+/// Who is told: the loggers that the settings ask for (JSON lines always), report.html, and warnings for the person.
 template <class M>
 class RunLog {
   using HeadList = typename M::HeadsType;
 
  public:
-  RunLog(Settings const& settings, RunFolder& run, Console& console) : settings_(settings), run_(run), console_(console) {
+  /// @param findings  of the doctor
+  RunLog(Settings const& settings, RunFolder& run, M& model, std::vector<Finding> findings, Console& console)
+      : settings_(settings), run_(run), model_(model), console_(console) {
+    report_.findings = findings;
+    report_.examined = settings.doctor;
+    report_.ledger = model.ledger();
     loggers_.template emplace<JsonLinesLogger>(run.metrics());
+    if (settings.tensorboard) loggers_.template emplace<TensorBoardLogger>();
     if (settings.wandb) loggers_.template emplace<WandbLogger>(wandb_options(settings));
     console_.listen([this](std::string_view line) { loggers_.message(line); });
+    if (!findings.empty()) loggers_.findings(std::move(findings));
   }
   RunLog(RunLog const&) = delete;
   RunLog& operator=(RunLog const&) = delete;
   ~RunLog() { console_.listen({}); }
 
-  void start(M& model, nlohmann::ordered_json const& description) {
-    model_ = &model;
+  void start(nlohmann::ordered_json const& description) {
     auto const folder = std::filesystem::absolute(run_.path()).lexically_normal();
     RunStart begins;
     begins.name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
@@ -72,47 +113,84 @@ class RunLog {
     for (auto const name : HeadList::names()) begins.heads.emplace_back(name);
     begins.command = settings_.command;
     begins.config = description;
-    loggers_.start(begins);
+    report_.start = begins;
+    loggers_.start(std::move(begins));
   }
-  /// A step, and every so many steps a table of its texts.
+  /// A step; every so many steps a table of its texts; a warning where something goes wrong.
   template <class TrainerType>
   void step(StepReport const& step, TrainerType const& trainer, data::Dataset const& train) {
     loggers_.step(step);
+    report_.steps.push_back(step);
     if (settings_.table_every > 0 && (step.step == 1 || step.step % settings_.table_every == 0))
       loggers_.table(examples_table<HeadList>("train/examples", step.step, train, trainer.last_rows(),
-                                              trainer.last_results().outputs, model_->tokenizer()));
+                                              trainer.last_results().outputs, model_.tokenizer()));
+    if (auto const warning = watch_.step(step)) found(*warning);
   }
-  void evaluation(Index step, bool is_last, Evaluation<HeadList> const& tested, data::Dataset const& test) {
-    loggers_.evaluation({step, is_last, to_json(tested), head_predictions(tested.outputs, test)});
+  /// An evaluation. Of the last one the report shows every text's tokens that mattered, of others as many as there is time
+  /// for in two seconds.
+  void evaluation(Index step, bool is_last, Evaluation<HeadList> const& tested, data::Dataset const& test,
+                  std::atomic<bool> const* stop) {
+    EvaluationRecord record{step, is_last, to_json(tested), head_predictions(tested.outputs, test)};
+    loggers_.evaluation(record);
+    if (!settings_.report) return;
+    PassingProgress progress(console_, "marking the tokens that mattered");
+    report_.add(std::move(record));
+    ReportOptions options;
+    options.seed = settings_.seed;
+    options.attribution_seconds = is_last ? 20 : 2;
+    options.stop = stop;
+    add_examples(report_, model_, test, options);
+    write_report(run_ / "report.html", report_);
   }
   /// The end: everything is with the system when it returns.
   void finish(nlohmann::ordered_json const& results, bool interrupted) {
     RunEnd ends{0, interrupted, {}, results, {}};
     for (char const* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"})
       if (std::error_code ignored; std::filesystem::exists(run_ / name, ignored)) ends.model.push_back(run_ / name);
+    write_last_report(ends);
     loggers_.finish(std::move(ends));
+  }
+  /// The end by an error, which the caller reports. `problem`: what is known of it.
+  void fail(std::string const& error, std::optional<Finding> problem) noexcept {
+    try {
+      if (problem) found(*problem);
+      RunEnd ends{1, false, error, {}, {}};
+      if (!report_.steps.empty()) write_last_report(ends);
+      loggers_.finish(std::move(ends));
+    } catch (...) {  // the first error counts
+    }
   }
   /// How what was logged is looked at; after the end.
   std::string hints() {
     std::string text;
+    auto const shown = [](std::filesystem::path const& path) { return shell_word(printable_text(path.string())); };
+    if (settings_.report) text += "\nto read about the run: " + shown(run_ / "report.html") + " in a browser";
+    if (settings_.tensorboard) text += "\nto watch it: tensorboard --logdir " + shown(run_.path());
     if (auto const* wandb = loggers_.template get<WandbLogger>())
-      text += "\nto upload the run: wandb sync " + shell_word(printable_text(wandb->folder().string()));
+      text += "\nto upload it: wandb sync " + shown(wandb->folder());
     return text;
-  }
-  /// The end by an error, which the caller reports.
-  void fail(std::string const& error) noexcept {
-    try {
-      loggers_.finish({1, false, error, {}, {}});
-    } catch (...) {  // the first error counts
-    }
   }
 
  private:
+  void found(Finding const& finding) {
+    console_.print(findings_text(std::span(&finding, 1), console_.terminal()));
+    report_.findings.push_back(finding);
+    loggers_.findings({finding});
+  }
+  void write_last_report(RunEnd const& ends) {
+    if (!settings_.report) return;
+    report_.finish(ends);
+    if (ends.error.empty()) report_.weights_hash = weights_sha256(model_);
+    write_report(run_ / "report.html", report_);
+  }
+
   Settings const& settings_;
   RunFolder& run_;
+  M& model_;
   Console& console_;
-  M* model_ = nullptr;
-  Loggers<JsonLinesLogger, WandbLogger> loggers_{};
+  TrainingWatch watch_{};
+  ReportData report_{};
+  Loggers<JsonLinesLogger, TensorBoardLogger, WandbLogger> loggers_{};
 };
 
 }  // namespace hone::examples
