@@ -388,6 +388,21 @@ TEST_CASE("a run that was ended goes on, and is ended once") {
   CHECK(error_number([&] { second.start(start_in(folder.path())); }) == 708);
 }
 
+TEST_CASE("two runs of one id that begin in the same second do not share a folder") {
+  TemporaryFolder const folder;
+  auto const start = start_in(folder.path());
+  hone::WandbLogger first(with_id("same")), second(with_id("same"));
+  first.start(start);
+  first.step(step(1));
+  first.finish({});
+  second.start(start);
+  second.finish({});
+  CHECK(first.folder() != second.folder());
+  CHECK(read(first.folder()).history.size() == 1);
+  CHECK(read(second.folder()).history.empty());
+  CHECK(fs::read_symlink(folder / "wandb" / "latest-run") == second.folder().filename());
+}
+
 TEST_CASE("logs of killed runs are repaired, those of others left alone") {
   TemporaryFolder const folder;
   CHECK(hone::repair_wandb_runs(folder.path()).empty());

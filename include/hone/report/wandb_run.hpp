@@ -216,12 +216,17 @@ class RunLog {
 
   void begin(std::filesystem::path const& root) {
     if (id_.empty()) id_ = random_name(8);
-    auto const seconds = std::chrono::system_clock::to_time_t(start_);
-    std::tm local{};
-    ::localtime_r(&seconds, &local);
-    char text[32];
-    std::string const time(text, std::strftime(text, sizeof text, "%Y%m%d_%H%M%S", &local));
-    folder_ = root / ("offline-run-" + time + "-" + id_);
+    make_folder(root);
+    for (auto seconds = std::chrono::system_clock::to_time_t(start_);; ++seconds) {  // until it is a folder of its own
+      std::tm local{};
+      ::localtime_r(&seconds, &local);
+      char text[32];
+      std::string const time(text, std::strftime(text, sizeof text, "%Y%m%d_%H%M%S", &local));
+      folder_ = root / ("offline-run-" + time + "-" + id_);
+      std::error_code failure;
+      if (std::filesystem::create_directory(folder_, failure)) break;
+      if (failure) make_folder(folder_ / "files");  // says what is wrong
+    }
     make_folder(folder_ / "files");  // sync writes there and does not make it
     log_ = std::make_unique<LogFile>(log_of(folder_, id_));
   }
