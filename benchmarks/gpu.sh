@@ -106,26 +106,5 @@ if [ "$peer" -eq 1 ] && python3 -c 'import torch, transformers; assert torch.cud
 elif [ "$peer" -eq 1 ]; then
   echo "PyTorch with CUDA and transformers is not installed: no peer was timed"
 fi
-python3 - "$build" <<'PYTHON'
-import json, sys, time
-folder = sys.argv[1]
-read = lambda name: [json.loads(line) for line in open(f"{folder}/{name}") if line.startswith("{")]
-hone, peer = read("hone.jsonl"), read("peer.jsonl")
-json.dump({"date": time.strftime("%Y-%m-%d"), "hone": hone, "pytorch": peer}, open(f"{folder}/gpu.json", "w"), indent=1)
-about = hone[0]
-print(f"\n{about['device']['name']}: {about['peak_bf16_tflops']:.0f} TFLOP/s in bf16, copies {about['peak_copy_tb_per_s']:.2f} TB/s")
-print(f"{'':34}{'hone':>10}{'PyTorch':>10}{'ratio':>7}{'of peak':>9}{'memory':>11}")
-for line in hone[1:]:
-    same = [p for p in peer if all(p.get(k) == line.get(k) for k in ("what", "model", "precision", "lengths"))]
-    best = min(same, key=lambda p: p.get("ms", p.get("s"))) if same else None
-    unit = "ms" if "ms" in line else "s"
-    name = " ".join(str(line[k]) for k in ("what", "model", "precision", "lengths") if k in line)
-    row = f"{name:34}{line[unit]:>8.2f}{unit:>2}"
-    row += f"{best[unit]:>8.2f}{unit:>2}{best[unit] / line[unit]:>7.2f}" if best else f"{'':>17}"
-    if "share_of_peak" in line:
-        row += f"{100 * line['share_of_peak']:>8.0f}%{line['memory_mib']:>8.0f}MiB"
-    print(row)
-for line in peer:
-    print("  PyTorch:", line)
-PYTHON
+python3 benchmarks/gpu_table.py "$build"
 echo "all figures: $build/gpu.json"
