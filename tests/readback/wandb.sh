@@ -5,4 +5,11 @@ set -euo pipefail
 source=$1 programs=$2 scratch=$3
 
 python=$("$source/scripts/python_environment.sh") || exit 4
-exec "$python" "$source/tests/readback/wandb_sync.py" "$programs/wandb_run" "$scratch"
+real=()
+if [ -n "${HONE_PROGRAM:-}" ]; then  # a run of the program itself
+  rm -rf "$scratch" "$scratch-run"
+  "$HONE_PROGRAM" finetune --train-examples 200 --table-every 10 --wandb --out "$scratch-run" </dev/null >/dev/null
+  real=("$scratch-run")
+fi
+"$python" "$source/tests/readback/wandb_sync.py" "$programs/wandb_run" "$scratch" "${real[@]}"
+rm -rf "$scratch" "$scratch-run"

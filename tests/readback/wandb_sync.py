@@ -126,6 +126,8 @@ def check_upload(server, status, printed, run):
     equal(same(parse(server.uploads["run/wandb-summary.json"])), same(summary), "summary, streamed and as a file")
     last = {}
     for line in history:
+        for key, value in line.items():
+            assert isinstance(value, dict) == isinstance(last.get(key, value), dict), f"{key} is a table and a number"
         last.update(line)
     for key, value in last.items():
         equal(same(summary[key]), same(value), f"summary of {key}")
@@ -366,6 +368,13 @@ def check_real(folder, scratch):
     equal(summary["evaluation/accuracy"], results["accuracy"], "accuracy")
     assert "run/output.log" in server.uploads
     equal(server.ends(), [(True, 0)], "exit code")
+    tables = {key for line in history for key in line if isinstance(line[key], dict)}
+    assert {"train/examples", "doctor/findings", "evaluation/is_positive/worst_mistakes"} <= tables, tables
+    model = [a for a in server.artifacts.values() if a["artifactTypeName"] == "model"]
+    equal(len(model), 1, "models")
+    (number,) = [n for n, a in server.artifacts.items() if a is model[0]]
+    equal(server.uploads[f"artifact/{number}/files/model.safetensors"], pathlib.Path(folder, "model.safetensors").read_bytes(),
+          "the model")
     print(f"{folder}: {len(steps)} steps, {len(server.artifacts)} artifacts, {len(server.uploads)} uploads")
 
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -254,6 +255,36 @@ TEST_CASE("tables are cut after the rows that were asked for; rows of another le
   logger.table(table);
   all = read(logger.folder());
   CHECK(all.history.back()["t"]["ncols"] == 0);
+}
+
+TEST_CASE("a table does not take the name of a number") {
+  TemporaryFolder const folder;
+  hone::WandbLogger logger;
+  logger.start(start_in(folder.path()));
+  logger.step(step(1));
+  for (char const* key : {"train/step", "train/head_loss", "_step", "_wandb", "train/examples", "train/examples"}) {
+    hone::TextTable table;
+    table.key = key;
+    table.step = 1;
+    logger.table(table);
+  }
+  logger.step(step(2));
+  logger.finish({});
+  auto const all = read(logger.folder());
+  CHECK(all.history[1]["train/step-table"].is_object());
+  CHECK(all.history[2]["train/head_loss-table"].is_object());
+  CHECK(all.history[3]["_step-table"].is_object());
+  CHECK(all.history[4]["_wandb-table"].is_object());
+  CHECK(all.history[6]["train/examples"].is_object());
+  for (auto const& line : all.history) {
+    CHECK(line["_step"].is_number());
+    CHECK(line["train/step"].is_number());
+  }
+  // No key is both in any line: pages would show neither.
+  std::map<std::string, bool> is_table;
+  for (auto const& line : all.history)
+    for (auto const& [key, value] : line.items())
+      CHECK(is_table.emplace(key, value.is_object()).first->second == value.is_object());
 }
 
 TEST_CASE("calls out of order are mistakes, lines of the console are not") {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -61,7 +62,7 @@ class WandbLogger {
     items.number("train/grad_norm", event.grad_norm);
     for (auto const& [group, norm] : event.group_norms) items.number("grad_norm/" + group, norm);
     if (event.seconds > 0) items.number("train/tokens_per_second", static_cast<double>(event.tokens) / event.seconds);
-    items.integer("train/examples", event.examples);
+    items.integer("train/batch_size", event.examples);
     items.integer("train/total_tokens", event.total_tokens);
     items.number("train/elapsed", event.elapsed);
     log().add_history(std::move(items), axis);
@@ -71,7 +72,10 @@ class WandbLogger {
   void table(TextTable const& event) {
     auto& run = log();
     auto const clean = detail::wandb::clean_table(event, options_.table_rows);
-    std::string const key = valid_utf8(event.key.empty() ? "table" : event.key);
+    std::string key = valid_utf8(event.key.empty() ? "table" : event.key);
+    if (key == axis || key[0] == '_' || (run.has_metric(key) && tables_.count(key) == 0))
+      key += "-table";  // a number's name
+    tables_.insert(key);
     std::string const path = detail::wandb::key_path(key);
     std::string const content = detail::wandb::table_file(clean), sum = sha256(content);
     std::string const line = std::to_string(run.next_step());
@@ -308,6 +312,7 @@ class WandbLogger {
   std::unique_ptr<detail::wandb::RunLog> run_{};
   std::filesystem::path folder_{};
   std::vector<std::string> early_lines_{};
+  std::set<std::string> tables_{};  // keys of tables
   bool finished_ = false;
 };
 

@@ -164,6 +164,7 @@ class RunLog {
   std::filesystem::path const& folder() const noexcept { return folder_; }
   std::string const& id() const noexcept { return id_; }
   Index next_step() const noexcept { return next_step_; }
+  bool has_metric(std::string const& key) const { return metrics_.count(key) > 0; }  ///< the history has lines with it
 
   /// The artifact paths of the tables that an incremental table has been made of so far.
   std::vector<std::string>& increments(std::string const& key) { return increments_[key]; }
