@@ -179,6 +179,8 @@
 #include "hone/train/trainer.hpp"
 #include "hone/train/training_watch.hpp"
 #include "hone/report/compare.hpp"
+#include "hone/report/compare_html.hpp"
+#include "hone/report/compare_json.hpp"
 #include "hone/report/compare_text.hpp"
 #include "hone/report/console.hpp"
 #include "hone/report/findings_text.hpp"

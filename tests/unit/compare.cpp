@@ -1,4 +1,4 @@
-#include "hone/report/compare_text.hpp"
+#include "hone/report/compare.hpp"
 
 #include <cmath>
 #include <functional>
@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "hone/report/compare_html.hpp"
+#include "hone/report/compare_json.hpp"
+#include "hone/report/compare_text.hpp"
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"
 #include "support/temporary_folder.hpp"
@@ -428,4 +431,85 @@ TEST_CASE("a curve is drawn where it is: corners, dots, letters, axes") {
   std::string const close = line_plot({line, {"B", {0, 100}, {2, 3}}}, screen(40, true), "step", 7);
   CHECK(close.find("mA") != std::string::npos);
   CHECK(close.find("mB") != std::string::npos);
+}
+
+namespace {
+
+std::size_t count(std::string const& text, std::string const& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("the page of a comparison: everything in it, self-contained, and text stays text") {
+  test::TemporaryFolder const folder;
+  Planted a, b;
+  b.settings["model"] = "<script>alert(1)</script>\" onload='x'";
+  b.texts = 150;
+  b.steps = 3000;
+  a.write(folder / "a & <b>");
+  b.write(folder / "b");
+  auto const comparison = compare_runs(std::vector<std::filesystem::path>{folder / "a & <b>", folder / "b"});
+  write_compare_html(folder / "compare.html", comparison);
+  std::string const page = test::read_file(folder / "compare.html");
+  CHECK(page == compare_html(comparison));
+  CHECK(page.find("<script") == std::string::npos);
+  CHECK(page.find("&lt;script&gt;") != std::string::npos);
+  CHECK(page.find("/a &amp; &lt;b&gt;") != std::string::npos);
+  CHECK(page.find("http://") == std::string::npos);
+  CHECK(page.find("https://") == std::string::npos);
+  CHECK(page.find("default-src 'none'") != std::string::npos);
+  CHECK(page.find("The test sets differ") != std::string::npos);
+  CHECK(page.find("only B on 0: p = 1.00") != std::string::npos);
+  for (char const* tag :
+       {"table", "tbody", "tr", "td", "ul", "li", "figure", "svg", "main", "div", "p", "h2", "h3", "text"}) {
+    INFO(tag);
+    CHECK(count(page, std::string("<") + tag + ">") + count(page, std::string("<") + tag + " ") ==
+          count(page, std::string("</") + tag + ">"));
+  }
+  CHECK(count(page, "<figure>") == 5);  // accuracy, error, ROC, two losses
+  CHECK(count(page, "<circle") == 4);
+  CHECK(count(page, "<polyline") == 6);
+  CHECK(page.find("nan") == std::string::npos);
+  CHECK(page.find("inf") == std::string::npos);
+  CHECK(page.size() < 200000);  // 3000 steps are drawn as the columns of a drawing
+  CHECK_FALSE(compare_html(compare_runs(std::vector<RunRecord>(3))).empty());
+}
+
+TEST_CASE("the axes of the page have round numbers") {
+  CHECK(detail::ticks({0, 1}) == std::vector<double>{0, 0.2, 0.4, 0.6000000000000001, 0.8, 1});
+  CHECK(detail::ticks({1, 1563}) == std::vector<double>{500, 1000, 1500});
+  for (double const high : {1e-6, 0.3, 7.0, 1e9}) {
+    auto const ticks = detail::ticks({-high / 3, high});
+    CHECK(ticks.size() >= 3);
+    CHECK(ticks.size() <= 8);
+    for (double const tick : ticks) CHECK((tick >= -high / 3 * 1.0001 && tick <= high * 1.0001));
+  }
+}
+
+TEST_CASE("a comparison as JSON") {
+  test::TemporaryFolder const folder;
+  Planted a, b;
+  b.right = [](int i) { return i % 10 != 0; };
+  b.settings["lr"] = 3e-5;
+  a.write(folder / "a");
+  b.write(folder / "b");
+  auto const comparison = compare_runs(std::vector<std::filesystem::path>{folder / "a", folder / "b"});
+  auto const json = nlohmann::json::parse(to_json(comparison).dump());
+  CHECK(json.at("runs").size() == 2);
+  CHECK(json.at("runs")[1].at("letter") == "B");
+  CHECK(json.at("runs")[1].at("heads").at("is_positive").at("accuracy") == 0.9);
+  CHECK(json.at("runs")[0].at("heads").at("star_rating").at("mean_absolute_error").get<double>() == Approx(0.797));
+  CHECK(json.at("runs")[0].at("steps") == 20);
+  CHECK(json.at("settings").at("lr") == nlohmann::json{"1e-05", "3e-05"});
+  CHECK(json.at("common_texts") == 200);
+  auto const& test = json.at("tests")[0];
+  CHECK(test.at("head") == "is_positive");
+  CHECK(test.at("better") == "B");
+  CHECK(test.at("only_second_right") == 20);
+  CHECK(test.at("test") == "McNemar, exact");
+  CHECK(json.at("tests")[1].at("better").is_null());
+  CHECK(json.at("notes").empty());
 }

@@ -30,7 +30,8 @@ struct ComparedRun {
   RunRecord record{};
   std::string letter{};                 ///< "A", "B", ...: what tables call it
   std::vector<HeadEvaluation> heads{};  ///< on the common texts; from results.json where there are no predictions
-  Index texts = 0;                      ///< that `heads` was measured on; 0: from results.json
+  std::vector<std::size_t> rows{};      ///< of the record's predictions that `heads` was measured on
+  Index texts = 0;                      ///< how many; 0: from results.json
 };
 
 /// A setting that is not the same in all runs. Shapes: values (runs), "-" where a run does not have it.
@@ -212,7 +213,8 @@ inline std::vector<ComparedSetting> different_settings(std::vector<ComparedRun> 
     if (results.contains("settings")) add_flat(flat[r], "", results.at("settings"));
     for (char const* key : {"model", "data", "precision", "host"})
       if (results.contains(key)) add_flat(flat[r], key, results.at(key));
-    for (char const* key : {"out", "host.memory_bytes", "host.available_memory_bytes"}) flat[r].erase(key);
+    for (char const* key : {"out", "host.memory_bytes", "host.available_memory_bytes", "host.available_threads"})
+      flat[r].erase(key);
     for (auto const& [name, value] : flat[r]) names.insert(name);
   }
   std::vector<ComparedSetting> settings;
@@ -314,7 +316,7 @@ inline Comparison compare_runs(std::vector<RunRecord> records, CompareOptions co
       run.heads = detail::stored_measures(run.record);
       continue;
     }
-    std::vector<std::size_t> rows;
+    auto& rows = run.rows;
     if (use_common) {
       rows = common.rows[at];
     } else {

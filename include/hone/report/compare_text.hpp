@@ -44,7 +44,13 @@ inline HeadEvaluation const* find_head(ComparedRun const& run, std::string const
   return nullptr;
 }
 
-/// Values of this longest form keep their end, where paths differ.
+/// A note as a sentence: its first letter large.
+inline std::string sentence(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
+}
+
+/// A text of at most so many columns: a longer one keeps its end, where paths differ.
 inline std::string shortened(std::string const& text, int columns) {
   if (display_width(text) <= columns) return text;
   std::size_t from = 0;
