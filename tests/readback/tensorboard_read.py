@@ -156,6 +156,10 @@ for fast in ("false", "true"):
     error = ask(base, "plugin/text/text", run="failed/tensorboard", tag="error")[0]["text"]
     check(html.unescape(error) == "<p>disk <full></p>", f"fast {fast}: error {error}")
 
+    command = ask(base, "plugin/text/text", run=run, tag="command")[0]["text"]
+    check(html.unescape(command.strip()) == "<pre><code>finetune_imdb --out <a> *b*\n</code></pre>",
+          f"fast {fast}: command {command!r}")
+
     experiment = post(base, "plugin/hparams/experiment", {"experimentName": ""})
     names = {info["name"]: info["type"] for info in experiment["hparamInfos"]}
     check(names == {"lr": "DATA_TYPE_FLOAT64", "batch_size": "DATA_TYPE_FLOAT64", "data": "DATA_TYPE_STRING",

@@ -72,7 +72,7 @@ RunStart start(fs::path const& folder, double rate) {
   made.name = folder.filename().string();
   made.folder = folder;
   made.heads = {"is_positive", "star_rating"};
-  made.command = {"finetune_imdb", "--lr", "1e-5"};
+  made.command = {"finetune_imdb", "--out", "<a>\n*b*"};
   made.config = {{"settings", {{"lr", rate}, {"batch_size", 16}, {"data", "a|b"}, {"dropout", nullptr}, {"demo", true}}},
                  {"precision", "fp32"},
                  {"host", {{"cpu", "mine"}}}};

@@ -240,7 +240,9 @@ TEST_CASE("histograms count every number once") {
     ProtobufReader fields(event);
     while (auto const field = fields.next()) {
       if (field->number != 5) continue;
-      ProtobufReader value(ProtobufReader(field->bytes).next()->bytes);
+      auto const first = ProtobufReader(field->bytes).next();
+      if (!first) continue;  // no value
+      ProtobufReader value(first->bytes);
       while (auto const part = value.next()) {
         if (part->number != 5) continue;
         ProtobufReader parts(part->bytes);

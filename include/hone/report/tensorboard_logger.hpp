@@ -272,8 +272,10 @@ class TensorBoardLogger {
     if (!start_.config.is_null()) for_each_value(start_.config, "", add_row);
     if (!table.rows.empty()) summary.text("settings", markdown_table(table, table.rows.size()));
     std::string command;
-    for (auto const& word : start_.command) command += (command.empty() ? "" : " ") + word;
-    if (!command.empty()) summary.text("command", escaped_markdown(valid_utf8(command)));
+    for (auto const& word : start_.command) command += (command.empty() ? "    " : " ") + word;  // indented: code
+    std::replace_if(
+        command.begin(), command.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    if (!command.empty()) summary.text("command", command);
     file_->add(summary.event(0));
   }
   /// The columns of the table of runs: settings, and the first evaluation's measures. (Of several runs in one folder,
