@@ -42,7 +42,8 @@ struct Workshop {
         FINETUNE_IMDB, {"--num-steps", "0", "--train-examples", "200", "--test-examples", "2", "--out", model});
     INFO(made.error);
     REQUIRE(made.code == 0);
-    for (char const* name : {"metrics.jsonl", "results.json", "predictions.jsonl"}) fs::remove(fs::path(model) / name);
+    for (char const* name : {"metrics.jsonl", "evaluations.jsonl", "tables.jsonl", "results.json", "predictions.jsonl", "report.html"})
+      fs::remove(fs::path(model) / name);
   }
   /// Arguments of a short run, and more.
   Arguments arguments(Arguments const& more = {}) const {
@@ -137,14 +138,16 @@ TEST_CASE("a run writes the model, metrics, results and predictions") {
     CHECK((line.at("is_positive_probability").get<double>() > 0.5) == (line.at("is_positive_predicted") == 1));
     error += std::abs(line.at("star_rating").get<double>() - line.at("star_rating_predicted").get<double>());
     CHECK(line.at("source").get<std::string>().find("/test/") != std::string::npos);
+    CHECK(line.at("text").get<std::string>().rfind("The plot is", 0) == 0);
   }
   CHECK(results.at("accuracy").get<double>() == Approx(right / 20.0));
   CHECK(results.at("star_mae").get<double>() == Approx(error / 20));
   CHECK(results.at("worst_mistakes").at("star_rating").size() == 5);
 
   auto const evaluations = json_lines(out / "evaluations.jsonl");
-  REQUIRE(evaluations.size() == 2);
+  REQUIRE(evaluations.size() == 3);
   CHECK(evaluations[1].at("step") == 10);
+  CHECK(evaluations[2].at("is_last") == true);
   CHECK(evaluations[1].at("accuracy").is_number());
 
   // What was saved is a model: it rates a test review as the run did.
@@ -376,6 +379,7 @@ TEST_CASE("Ctrl-C ends the run after the step, saves and tests, and a killed run
     CHECK(fs::exists(fs::path(shop.out) / "model.safetensors"));
   }
   SECTION("killed") {
+    REQUIRE(program.wait_for([&](std::string const&) { return !read_file(fs::path(shop.out) / "metrics.jsonl").empty(); }));
     program.send(SIGKILL);
     CHECK(program.wait().signal == SIGKILL);
     std::string text = read_file(fs::path(shop.out) / "metrics.jsonl");
