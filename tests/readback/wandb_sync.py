@@ -200,6 +200,9 @@ def check_whole(program, scratch):
     start = written[1].run
     assert start.telemetry.feature.lib_cpp and start.telemetry.feature.offline and not start.telemetry.python_version
     assert start.start_time.seconds > 1700000000
+    for message in written:
+        for entry in message.artifact.manifest.contents:  # wandb may delete these after the upload
+            assert pathlib.Path(entry.local_path).is_relative_to(run / "staging"), entry.local_path
 
     server, status, printed = sync(run, scratch)
     history, summary = check_upload(server, status, printed, run)

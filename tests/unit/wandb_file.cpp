@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hone/core/md5.hpp"
@@ -164,6 +165,27 @@ TEST_CASE("damage that is followed by whole records is not cut off") {
   damaged.back() = static_cast<char>(damaged.back() ^ 1);
   hone::test::write_file(path, damaged);
   CHECK(LogFile(path, LogFile::Open::append).records() == 1);
+}
+
+TEST_CASE("whole chunks in an order that no record has are damage") {
+  TemporaryFolder const folder;
+  auto const path = folder / "run.wandb";
+  auto const whole = file_of(path, {32754, 70000, 5});  // a block each: full | first | middle | last, full
+  for (auto const& [begin, size] : std::vector<std::pair<std::size_t, std::size_t>>{{1, 1}, {1, 2}, {0, 2}}) {
+    auto bytes = whole;
+    if (begin == 0)
+      bytes = whole.substr(0, 2 * 32768) + whole.substr(0, 32768);  // first, then full
+    else
+      bytes.erase(begin * 32768, size * 32768);
+    if (begin == 0) {
+      std::string one;
+      hone::detail::wandb::frame_record(one, 0, "one");
+      bytes.replace(2 * 32768, one.size(), one);
+    }
+    hone::test::write_file(path, bytes);
+    CHECK(error_number([&] { LogFile log(path, LogFile::Open::append); }) == 747);
+    CHECK(content(path) == bytes);
+  }
 }
 
 TEST_CASE("other files are refused and left alone") {

@@ -484,8 +484,10 @@ TEST_CASE("a record that does not fit on the disk is taken back, and the log sta
   log.add("two");
   hone::InputFile const file(folder / "run.wandb");
   std::vector<std::string> found;
-  wandb::FileScanner(file).scan([&](std::uint64_t, std::string_view record) { found.emplace_back(record); });
+  auto const scan =
+      wandb::FileScanner(file).scan([&](std::uint64_t, std::string_view record) { found.emplace_back(record); });
   CHECK(found == std::vector<std::string>{"one", "two"});
+  CHECK(scan.end == scan.size);
 }
 
 TEST_CASE("a folder that cannot be made is an error") {
