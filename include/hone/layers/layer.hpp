@@ -17,6 +17,7 @@ struct Pass {
   ParameterStore<B>& parameters;
   BatchView batch;
   DropoutKey dropout{};
+  bool for_input_alone = false;  ///< backward is wanted for dx: linear layers leave their parameters' gradients out
 };
 
 /// A matrix of activations of backend B.

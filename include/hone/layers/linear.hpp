@@ -44,10 +44,12 @@ class Linear {
   void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Cache& cache, Write write = Write::assign) const {
     using P = typename B::Precision;
     auto& store = pass.parameters;
-    Write const gradient_write = store.gradient_write(weight_);
-    store.gradient_write(bias_);
-    run<B>(pass.context, LinearBackwardParameters<P>{cache.x, dy, store.gradient_matrix(weight_),
-                                                     store.gradient_vector(bias_), gradient_write});
+    if (!pass.for_input_alone) {
+      Write const gradient_write = store.gradient_write(weight_);
+      store.gradient_write(bias_);
+      run<B>(pass.context, LinearBackwardParameters<P>{cache.x, dy, store.gradient_matrix(weight_),
+                                                       store.gradient_vector(bias_), gradient_write});
+    }
     if (dx) run<B>(pass.context, LinearBackwardInput<P>{dy, store.matrix(weight_), dx, write});
   }
 

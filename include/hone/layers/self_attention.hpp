@@ -133,14 +133,16 @@ class SelfAttention {
   void project_backward(Pass<B>& pass, ConstMatrix<B> x, ConstMatrix<B> dy, std::size_t first, Index count, Matrix<B> dx,
                         Write write) const {
     auto& store = pass.parameters;
-    Write gradient_write{};
-    for (std::size_t i = first; i < first + std::size_t(count); ++i) {
-      gradient_write = store.gradient_write(weight_[i]);
-      store.gradient_write(bias_[i]);
+    if (!pass.for_input_alone) {
+      Write gradient_write{};
+      for (std::size_t i = first; i < first + std::size_t(count); ++i) {
+        gradient_write = store.gradient_write(weight_[i]);
+        store.gradient_write(bias_[i]);
+      }
+      run<B>(pass.context,
+             LinearBackwardParameters<P>{x, dy, {store.gradient_matrix(weight_[first]).data, count * width_, width_},
+                                         {store.gradient_vector(bias_[first]).data, count * width_}, gradient_write});
     }
-    run<B>(pass.context,
-           LinearBackwardParameters<P>{x, dy, {store.gradient_matrix(weight_[first]).data, count * width_, width_},
-                                       {store.gradient_vector(bias_[first]).data, count * width_}, gradient_write});
     run<B>(pass.context, LinearBackwardInput<P>{dy, weights(pass, first, count), dx, write});
   }
 

@@ -415,7 +415,7 @@ class BertClassifier {
     RaggedBatch alone = batch;  // the place in a training step plays no part
     alone.first_example = 0;
     prepare(alone, alone.size(), true);
-    Pass<B> pass{*context_, *parameters_, memory_.upload(alone), {}};
+    Pass<B> pass{*context_, *parameters_, memory_.upload(alone), {}, true};
     forward(pass);
     auto const e = cache_.encoder.encoder.inputs.front();
     HostMatrix const embedded = download<A>(e.data, e.rows, e.cols);

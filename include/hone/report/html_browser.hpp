@@ -17,7 +17,7 @@ function saidText(head, one) {
 }
 const markLevel = (value, most) => {
   const share = most > 0 ? Math.abs(value) / most : 0;
-  return share < 0.08 ? 0 : share < 0.25 ? 1 : share < 0.5 ? 2 : share < 0.75 ? 3 : 4;
+  return share < 0.1 ? 0 : share < 0.3 ? 1 : share < 0.5 ? 2 : share < 0.75 ? 3 : 4;
 };
 // The text as nodes; h0: the head whose weights are marked, or -1.
 function marked(example, h0) {
@@ -170,7 +170,8 @@ function browser() {
     const title = (place + 1) + '. ' + (example.source || 'text ' + example.row);
     return h('article', {class: 'card example', tabindex: '-1', 'aria-label': 'Text ' + (place + 1) + ' of ' + found.length},
       h('h3', {}, title, example.length ? h('span', {class: 'soft'}, ' ' + plural(example.length, 'token') +
-        (example.cut ? ', its end was not read' : '') + (example.decoded ? ', as the tokens read' : '')) : ''),
+        (example.cut ? ', its end was not read' : '') + (example.decoded ? ', as the tokens read' : '') +
+        (hasMarks.includes(true) && !example.heads.some(one => one.w) ? ', not marked' : '')) : ''),
       h('ul', {class: 'said'}, ...said), review(example, h0, 'Text'), h0 >= 0 ? strongest(example, h0) : null);
   }
   function highlight() {

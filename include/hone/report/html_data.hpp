@@ -208,8 +208,9 @@ inline nlohmann::ordered_json errors_by_length(std::vector<Index> const& lengths
     if (std::isfinite(errors[i])) order.push_back(i);
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return lengths[a] < lengths[b]; });
   std::size_t const groups = std::clamp<std::size_t>(order.size() / 20, 1, 12);
-  for (std::size_t begin = 0, g = 1; begin < order.size(); ++g) {
-    std::size_t end = std::max(begin + 1, order.size() * g / groups);
+  std::size_t const size = std::max<std::size_t>(1, order.size() / groups);
+  for (std::size_t begin = 0; begin < order.size();) {
+    std::size_t end = order.size() - begin < size + size / 2 ? order.size() : begin + size;
     while (end < order.size() && lengths[order[end]] == lengths[order[end - 1]]) ++end;  // one length, one group
     MeanOf mean;
     for (std::size_t i = begin; i < end; ++i) mean.add(errors[order[i]]);

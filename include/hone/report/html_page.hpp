@@ -47,7 +47,8 @@ function overview() {
   document.getElementById('title').textContent = data.name || 'hone report';
   const state = data.error ? 'ended by an error' : data.interrupted ? 'ended early' : data.finished ?
       'finished' : 'still running';
-  document.getElementById('subtitle').textContent = (data.begun ? 'Begun ' + when(data.begun) + ', page' : 'Page') + ' written ' + when(data.written) +
+  document.getElementById('subtitle').textContent = (data.begun ? 'Begun ' + when(data.begun) + ', page' : 'Page') +
+    ' written ' + when(data.written) +
     '. Training: ' + state + '.';
   document.getElementById('footer').textContent = 'Written by hone ' + data.hone +
     '. This page is one file: it loads nothing and sends nothing.';

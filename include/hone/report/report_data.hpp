@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -64,6 +65,7 @@ struct ReportOptions {
   double attribution_seconds = 20;          ///< no batch is begun after so many seconds; texts without marks say so
   std::int64_t max_tokens = 2048;           ///< tokens in one batch (a longer text is a batch of its own): bounds the memory
   std::atomic<bool> const* stop = nullptr;  ///< when it becomes true, the texts that are left are not marked
+  std::function<void(Index done, Index total)> on_progress{};  ///< called with texts whose tokens were marked
 };
 
 /// Everything that report.html shows. What is empty is left out of the page, or it says why there is nothing.
@@ -240,6 +242,7 @@ void mark_tokens(ReportData& report, Model& model, data::Dataset const& data, Re
     if (std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() > options.attribution_seconds)
       return;
     if (options.stop && options.stop->load()) return;
+    if (options.on_progress) options.on_progress(Index(first), Index(order.size()));
     RaggedBatch batch;
     std::size_t end = first;
     while (end < order.size()) {
