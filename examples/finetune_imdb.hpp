@@ -100,6 +100,7 @@ void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>
   // Every number, every prediction.
   add_fields(results, to_json(tested));
   results["worst_mistakes"] = mistakes_json(mistakes, tested.outputs, reviews.test);
+  if (settings.doctor) results["findings"] = log.findings();
   write_predictions(folder / "predictions.jsonl", tested.outputs, reviews.test);
   write_json_file(folder / "results.json", results);
   log.evaluation(trainer.steps(), true, tested, reviews.test, ended_early ? nullptr : interrupt.flag());
@@ -156,7 +157,7 @@ int finetune(Settings settings, typename B::Options const& backend) {
   console.title("Settings");
   console.print(describe(settings, console.terminal().width));
 
-  // 3. The doctor looks for mistakes; with an error among them there is nothing to train.
+  // 3. The doctor looks for mistakes in weights, data and settings.
   std::vector<Finding> findings;
   if (settings.doctor || settings.doctor_only) {
     DoctorOptions doctor;
@@ -166,8 +167,9 @@ int finetune(Settings settings, typename B::Options const& backend) {
     console.title("Doctor");
     findings = examine(model, reviews.train, &reviews.test, recipe, doctor);
     console.print(findings_text(shown_findings(findings, settings.doctor_only), console.terminal()));
-    refuse_errors(findings);
+    if (settings.strict || settings.doctor_only) refuse_errors(findings);
     if (settings.doctor_only) return 0;
+    if (gravest(findings) == Severity::error) console.print("the run goes on all the same (--strict would end it here)");
   }
 
   // 4. The trainer that follows the recipe; training and testing. Whatever ends it, those who log it are told.

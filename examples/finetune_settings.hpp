@@ -25,7 +25,7 @@ struct Settings {
   std::uint64_t seed = 0;
   std::int64_t train_examples = 0, test_examples = 1000, eval_batch = 256, eval_every = 0, table_every = 100;
   int threads = 0;
-  bool doctor = true, report = true, tensorboard = false, wandb = false, wandb_model = true;
+  bool doctor = true, strict = false, report = true, tensorboard = false, wandb = false, wandb_model = true;
   std::string wandb_project = "hone", wandb_entity{}, wandb_name{}, wandb_group{}, wandb_tags{}, wandb_notes{}, wandb_id{};
 
   // What is asked for besides; not part of what a run is.
@@ -83,6 +83,7 @@ void each_setting(S& s, Visit&& visit) {
 
   group = "What is shown and logged";
   visit({"--doctor", group, "look for mistakes in data, weights and settings before the first step"}, s.doctor);
+  visit({"--strict", group, "an error that the doctor finds ends the run before the first step"}, s.strict);
   visit({"--report", group, "write report.html after every test"}, s.report);
   visit({"--table-every", group, "steps between tables of training texts with labels and predictions; 0: none", 0, 1e12},
         s.table_every);
@@ -217,7 +218,9 @@ inline void complete_settings(Settings& s, std::set<std::string> const& given) {
 /// reads the settings file and completes the settings. Errors of it: those of use_settings_file and complete_settings.
 class FinetuneOptions {
  public:
-  explicit FinetuneOptions(CLI::App& app) : app_(app) {
+  /// @param strict  the default of --strict
+  explicit FinetuneOptions(CLI::App& app, bool strict = false) : app_(app) {
+    settings.strict = strict;
     app.add_option("--config", config_,
                    "settings from a JSON file, {\"lr\": 2e-5, ...}, or those of an earlier run: its folder, or its "
                    "results.json. The command line wins");

@@ -14,6 +14,7 @@
 #include "hone/info.hpp"
 #include "hone/inspect.hpp"
 #include "hone/predict.hpp"
+#include "hone/report.hpp"
 
 int main(int argc, char** argv) {
   using namespace hone::examples;
@@ -27,8 +28,8 @@ int main(int argc, char** argv) {
         "\nExit codes: 0 done; 1 an error, told with its number on standard error (docs/errors.md); 130 Ctrl-C\n"
         "hone COMMAND --help explains a command.");
     std::vector<Command> const commands{finetune_command(app), evaluate_command(app), predict_command(app),
-                                        inspect_command(app),  compare_command(app),  doctor_command(app),
-                                        info_command(app),     completion_command(app)};
+                                        inspect_command(app),  compare_command(app),  report_command(app),
+                                        doctor_command(app),   info_command(app),     completion_command(app)};
     app.require_subcommand(0, 1);
     if (!parse_command_line(app, argc, argv)) return 0;
     for (auto const& command : commands)

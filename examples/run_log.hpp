@@ -73,7 +73,7 @@ inline void refuse_errors(std::vector<Finding> const& findings) {
   }
   if (!numbers.empty())
     throw Error(928, "the doctor found what no training can mend: " + first, {.value = numbers},
-                "see docs/doctor.md, or train all the same with --no-doctor");
+                "see docs/doctor.md, or train all the same with --no-strict");
 }
 
 /// What the trainer knows of the error that ended it.
@@ -133,15 +133,18 @@ class RunLog {
     EvaluationRecord record{step, is_last, to_json(tested), head_predictions(tested.outputs, test)};
     loggers_.evaluation(record);
     if (!settings_.report) return;
-    PassingProgress progress(console_, "marking the tokens that mattered");
+    PassingProgress progress(console_, "marking tokens that mattered:");
     report_.add(std::move(record));
     ReportOptions options;
     options.seed = settings_.seed;
     options.attribution_seconds = is_last ? 20 : 2;
     options.stop = stop;
+    options.on_progress = [&](Index done, Index total) { progress(done, total); };
     add_examples(report_, model_, test, options);
     write_report(run_ / "report.html", report_);
   }
+  /// What the doctor and the watch have found so far.
+  nlohmann::ordered_json findings() const { return to_json(std::span<Finding const>(report_.findings)); }
   /// The end: everything is with the system when it returns.
   void finish(nlohmann::ordered_json const& results, bool interrupted) {
     RunEnd ends{0, interrupted, {}, results, {}};

@@ -42,7 +42,7 @@ struct Run {
   bool has_settings = false;
 };
 
-/// Looks at the folder of a run. Errors: E923 it is none; those of JSON files.
+/// Looks at the folder of a run. Errors: E930 it is none; those of JSON files.
 inline Run open_run(std::filesystem::path const& folder) {
   std::error_code ignored;
   Run run;
@@ -50,7 +50,7 @@ inline Run open_run(std::filesystem::path const& folder) {
   bool const has_results = std::filesystem::exists(folder / "results.json", ignored);
   if (!has_results && !std::filesystem::exists(folder / "config.json", ignored) &&
       !std::filesystem::exists(folder / "predictions.jsonl", ignored))
-    throw Error(923, "this is not the folder of a run",
+    throw Error(930, "this is not the folder of a run",
                 {.file = folder.string(), .allowed = "a folder with results.json, or with config.json of a saved model"},
                 "name a folder that hone finetune has written, such as runs/demo");
   if (!has_results) return run;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "../finetune_imdb.hpp"
@@ -12,7 +13,8 @@ namespace hone::examples {
 
 struct EvaluateOptions {
   std::string run{}, data{}, out{}, split = "test";
-  std::int64_t examples = 0, max_length = 0, eval_batch = 256, worst = 5;
+  std::optional<std::int64_t> examples{};
+  std::int64_t max_length = 0, eval_batch = 256, worst = 5;
   std::uint64_t seed = 0;
   int threads = 0;
   bool seed_given = false;
@@ -40,7 +42,10 @@ inline int evaluate_run(EvaluateOptions const& options, std::vector<std::string>
   auto model = trained_model<Model<Cpu<fp32>>>(options.run, options.threads, console);
   bool const is_train = options.split == "train";
   data::ImdbOptions subset;
-  (is_train ? subset.train_examples : subset.test_examples) = std::size_t(options.examples);
+  // Without other data: the reviews of the run itself, also its subset of them.
+  std::int64_t const of_run = is_train ? run.settings.train_examples : run.settings.test_examples;
+  std::int64_t const examples = options.examples.value_or(options.data.empty() && run.has_settings ? of_run : 0);
+  (is_train ? subset.train_examples : subset.test_examples) = std::size_t(examples);
   subset.seed = options.seed_given ? options.seed : run.settings.seed;
   data::Imdb all = read_reviews(is_demo ? "" : data_path, subset, console);
   data::Dataset& reviews = is_train ? all.train : all.test;
@@ -66,7 +71,7 @@ inline int evaluate_run(EvaluateOptions const& options, std::vector<std::string>
   results["model"] = options.run;
   results["data"] = is_demo ? "generated reviews" : data_path;
   results["split"] = options.split;
-  results["examples"] = options.examples;
+  results["examples"] = examples;
   results["seed"] = subset.seed;
   results["max_length"] = max_length;
   results["command"] = command_line;
@@ -90,9 +95,9 @@ inline Command evaluate_command(CLI::App& hone) {
   app->add_option("--split", options->split, "which reviews of it")
       ->check(CLI::IsMember({"test", "train"}))
       ->capture_default_str();
-  app->add_option("--examples", options->examples, "random subset of so many; 0: all")
-      ->check(CLI::Range(0, 1000000))
-      ->capture_default_str();
+  app->add_option("--examples", options->examples,
+                  "random subset of so many; 0: all; if not given as many as the run, with --data all")
+      ->check(CLI::Range(0, 1000000));
   auto* const seed = app->add_option("--seed", options->seed, "of the subset; if not given that of the run");
   app->add_option("--out", options->out,
                   "folder for evaluation.json and predictions.jsonl, which are replaced there; if not given RUN/evaluation");

@@ -20,7 +20,7 @@ inline Command finetune_command(CLI::App& hone) {
        "--config runs/demo --seed 1\tan earlier run again, with another seed"},
       "; 130 ended by a second Ctrl-C. The first Ctrl-C ends training after the step at work: the model is saved and "
       "tested, and the exit code is 0.");
-  auto options = std::make_shared<FinetuneOptions>(*app);
+  auto options = std::make_shared<FinetuneOptions>(*app, true);
   return {app, [options](auto const& command_line) {
             options->complete();
             options->settings.command = command_line;
@@ -35,7 +35,7 @@ inline Command doctor_command(CLI::App& hone) {
       {"--model models/bert-base-cased --data data/aclImdb_v1.tar.gz\tis everything ready for a training?",
        "--config runs/demo\twith the settings of an earlier run"},
       ", also when the doctor has found one");
-  auto options = std::make_shared<FinetuneOptions>(*app);
+  auto options = std::make_shared<FinetuneOptions>(*app, true);
   return {app, [options](auto const& command_line) {
             options->complete();
             options->settings.command = command_line;

@@ -28,7 +28,7 @@ struct TestedText {
   double sentiment_error() const { return is_positive ? 1 - positive_probability : positive_probability; }
 };
 
-/// Reads predictions.jsonl. Errors: E20x of the file; E924 it has no texts; E925 a line of it is damaged.
+/// Reads predictions.jsonl. Errors: E20x of the file; E924 it has no texts; E931 a line of it is damaged.
 inline std::vector<TestedText> read_predictions(std::filesystem::path const& path) {
   std::string const content = read_file(path, std::uint64_t{4} << 30);
   std::vector<TestedText> all;
@@ -39,7 +39,7 @@ inline std::vector<TestedText> read_predictions(std::filesystem::path const& pat
     rest.remove_prefix(std::min(end + 1, rest.size()));
     auto const number = [&](char const* key) {
       if (!json.is_object() || !json.contains(key) || !json[key].is_number())
-        throw Error(925, "a line of predictions is damaged, or of another kind of model",
+        throw Error(931, "a line of a run's file is damaged, or of another kind of model",
                     {.file = path.string(), .line = line, .allowed = std::string("an object with the number ") + key},
                     "write it again: hone evaluate RUN --data PATH");
       return json[key].get<double>();

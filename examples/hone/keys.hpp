@@ -55,8 +55,8 @@ class Keys {
     for (;;) {
       int const key = read_byte();
       if (key == end || key == 3 || key == 4) return end;
-      if (key == 27) {  // the rest of the key comes with it
-        while (waits(20) && read_byte() != end) {}
+      if (key == 27) {
+        skip_sequence();
         continue;
       }
       if (!terminal_ && (key == ' ' || key == '\n' || key == '\r' || key == '\t')) continue;
@@ -82,6 +82,16 @@ class Keys {
     int const key = ahead_;
     ahead_ = no_byte;
     return key;
+  }
+  /// The rest of a key that sends several bytes (ECMA-48, 5.4): ESC [ PARAMETERS LETTER, or ESC and one byte.
+  void skip_sequence() {
+    if (!waits(20)) return;
+    int byte = read_byte();
+    if (byte != '[' && byte != 'O') return;
+    do {
+      if (!waits(20)) return;
+      byte = read_byte();
+    } while (byte != end && (byte < 0x40 || byte > 0x7E));
   }
   static bool waits(int milliseconds) {
     pollfd ask{STDIN_FILENO, POLLIN, 0};
