@@ -106,7 +106,7 @@ class Loggers : private detail::CheckLoggers<std::index_sequence_for<L...>, L...
   /// Returns when all that was logged is with the system.
   void flush() {
     if (state_ != State::running || empty()) return;
-    push(Flush{});
+    push(Flush{}, true);
     std::unique_lock lock(mutex_);
     room_.wait(lock, [this] { return done_ == asked_; });
     lock.unlock();
@@ -117,7 +117,7 @@ class Loggers : private detail::CheckLoggers<std::index_sequence_for<L...>, L...
     require(State::running, "the run is finished before it was started, or twice");
     state_ = State::after;
     if (thread_.joinable()) {
-      push(std::move(event));
+      push(std::move(event), true);
       thread_.join();
     }
     rethrow();
@@ -161,21 +161,26 @@ class Loggers : private detail::CheckLoggers<std::index_sequence_for<L...>, L...
     push(std::forward<E>(event));
     rethrow();
   }
+  /// The background thread looks for events ten times a second by itself: to wake it at each would cost the thread that
+  /// trains more than all the rest, where processors are few. `is_urgent`: it is waited for.
   template <class E>
-  void push(E&& event) {
+  void push(E&& event, bool is_urgent = false) {
     Event made(std::forward<E>(event));
     std::unique_lock lock(mutex_);
     auto const has_room = [this] { return queue_.size() < std::max<std::size_t>(options_.capacity, 1); };
     if (thread_.joinable() && !has_room()) {
       auto const begin = Clock::now();
+      urgent_ = true;
+      news_.notify_one();
       room_.wait(lock, has_room);
       waited_ += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count();
     }
     queue_.push_back(std::move(made));
     ++asked_;
-    bool const wake = queue_.size() == 1;
+    if (urgent_ || !is_urgent) return;
+    urgent_ = true;
     lock.unlock();
-    if (wake) news_.notify_one();
+    news_.notify_one();
   }
   void rethrow() {
     if (!has_failure_.load(std::memory_order_acquire)) return;
@@ -194,11 +199,12 @@ class Loggers : private detail::CheckLoggers<std::index_sequence_for<L...>, L...
   void work() {
     SystemMonitor monitor(folder_);
     constexpr auto never = Clock::time_point::max();
+    auto const pause = seconds(std::min(0.1, options_.flush_seconds / 10));
     bool const samples = options_.system_seconds > 0 && (detail::TakesSystem<L> || ...);
     auto next_flush = never;
     auto next_sample = samples ? Clock::now() + seconds(std::min(1.0, options_.system_seconds)) : never;  // an early one
     for (;;) {
-      std::optional<Event> event = next_event(std::min(next_flush, next_sample));
+      std::optional<Event> event = next_event(std::min({Clock::now() + pause, next_flush, next_sample}));
       bool const is_last = event && std::holds_alternative<RunEnd>(*event);
       if (samples && (is_last || Clock::now() >= next_sample)) {
         deliver(monitor.sample());
@@ -212,7 +218,7 @@ class Loggers : private detail::CheckLoggers<std::index_sequence_for<L...>, L...
       std::visit([this](auto const& some) { this->deliver(some); }, *event);
       done();
       if (is_last) return;
-      if (next_flush == never) next_flush = Clock::now() + seconds(options_.flush_seconds);
+      if (next_flush == never) next_flush = Clock::now() + seconds(options_.flush_seconds) - pause;
     }
   }
   static Clock::duration seconds(double count) {
@@ -221,11 +227,10 @@ class Loggers : private detail::CheckLoggers<std::index_sequence_for<L...>, L...
   /// The next event, or nothing when there is none until then.
   std::optional<Event> next_event(Clock::time_point until) {
     std::unique_lock lock(mutex_);
-    auto const is_news = [this] { return !queue_.empty(); };
-    if (until == Clock::time_point::max())
-      news_.wait(lock, is_news);
-    else
-      news_.wait_until(lock, until, is_news);
+    if (queue_.empty()) {
+      urgent_ = false;
+      news_.wait_until(lock, until, [this] { return urgent_; });
+    }
     if (queue_.empty()) return std::nullopt;
     std::optional<Event> event(std::move(queue_.front()));
     queue_.pop_front();
@@ -267,7 +272,8 @@ class Loggers : private detail::CheckLoggers<std::index_sequence_for<L...>, L...
   std::condition_variable news_{}, room_{};
   std::deque<Event> queue_{};
   std::deque<std::exception_ptr> failures_{};
-  std::uint64_t asked_ = 0, done_ = 0;
+  std::uint64_t asked_ = 0, done_ = 0;  ///< numbers of events
+  bool urgent_ = false;                 ///< somebody waits for the background thread
 };
 
 }  // namespace hone
