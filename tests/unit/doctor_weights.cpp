@@ -135,9 +135,9 @@ TEST_CASE("a pretrained model is clean, and each tensor that is made anew in it 
   CHECK(test::verdict(clean, "D02") == "ok");
   CHECK(test::finding_of(clean, "D01").data["new"] == 4);
 
-  std::vector<std::string> const planted{"bert.embeddings.position_embeddings.weight", "bert.encoder.layer.3.output.dense.weight",
-                                         "bert.encoder.layer.5.output.LayerNorm.bias",
-                                         "bert.encoder.layer.5.output.LayerNorm.weight"};
+  std::vector<std::string> const planted{
+      "bert.embeddings.position_embeddings.weight", "bert.encoder.layer.3.output.dense.weight",
+      "bert.encoder.layer.5.output.LayerNorm.bias", "bert.encoder.layer.5.output.LayerNorm.weight"};
   for (auto const& name : planted) model.parameters().initialize(model.parameters().find(name), 7);
   auto const findings = examine_weights(model.parameters(), model.ledger());
   CHECK(test::verdict(findings, "D02") == "warning");

@@ -49,9 +49,7 @@ inline OrderMixing order_mixing(HeadLabels const& labels, std::span<std::size_t 
   if (variance <= 0) return mixing;
   double const expected = labels.classes > 0 ? present - 1 : 1;
   // Variance of Pearson's statistic of one window, exact for independent draws (Haldane 1937, Biometrika 29, page 135).
-  double const spread = labels.classes > 0
-                            ? 2 * (present - 1) + (inverse - present * present - 2 * present + 2) / w
-                            : 2;
+  double const spread = labels.classes > 0 ? 2 * (present - 1) + (inverse - present * present - 2 * present + 2) / w : 2;
   double sum = 0;
   for (std::size_t i = 0; i < mixing.windows; ++i) {
     auto const rows = order.subspan(i * window, window);
@@ -107,9 +105,8 @@ inline Finding balance_of_classes(HeadLabels const& labels) {
     return finding;
   }
   finding.detail = shown;
-  finding.next = present <= 1
-                     ? "check how the labels were read: there is nothing to learn"
-                     : "judge by measures of each class, not by accuracy alone; get more examples of " + rarest;
+  finding.next = present <= 1 ? "check how the labels were read: there is nothing to learn"
+                              : "judge by measures of each class, not by accuracy alone; get more examples of " + rarest;
   return finding;
 }
 
@@ -149,15 +146,20 @@ inline std::vector<Finding> examine_labels(std::span<HeadLabels const> labels, D
   for (auto const& head : labels)
     findings.push_back(head.classes > 0 ? detail::balance_of_classes(head) : detail::balance_of_numbers(head));
   std::size_t const examples = labels.empty() ? 0 : labels.front().values.size();
-  auto const per_step = static_cast<std::size_t>(std::max<Index>(options.training.batch_size * options.training.step_every, 1));
+  auto const per_step =
+      static_cast<std::size_t>(std::max<Index>(options.training.batch_size * options.training.step_every, 1));
   if (examples < 8) return findings;
 
   auto order = options.first_order(examples);
   auto const steps = static_cast<std::size_t>(std::max<Index>(options.training.num_steps, 0));
   if (steps < order.size() / per_step + 1) order.resize(std::min(order.size(), std::max<std::size_t>(steps * per_step, 8)));
   std::size_t const window = detail::mixing_window(order.size(), per_step);
-  Finding mixed{"D11", Severity::ok, "the order of training mixes the labels, in every window of " +
-                std::to_string(window) + " examples", "", "", nlohmann::ordered_json::array()};
+  Finding mixed{"D11",
+                Severity::ok,
+                "the order of training mixes the labels, in every window of " + std::to_string(window) + " examples",
+                "",
+                "",
+                nlohmann::ordered_json::array()};
   for (auto const& head : labels) {
     auto const mixing = order_mixing(head, order, window);
     mixed.data.push_back(detail::to_data(head.head, mixing));
@@ -166,11 +168,10 @@ inline std::vector<Finding> examine_labels(std::span<HeadLabels const> labels, D
     mixed.severity = pure || mixed.severity == Severity::error ? Severity::error : Severity::warning;
     mixed.title = "the order of training does not mix the labels";
     mixed.detail += (mixed.detail.empty() ? "" : "\n") + head.head + ": windows of " + std::to_string(window) +
-                    " examples differ from the whole " + detail::number_text(mixing.excess) +
-                    " times more than by chance";
+                    " examples differ from the whole " + detail::number_text(mixing.excess) + " times more than by chance";
     if (mixing.of_one_class > 0)
-      mixed.detail += "; " + std::to_string(mixing.of_one_class) + " of " + std::to_string(mixing.windows) +
-                      " hold one class alone";
+      mixed.detail +=
+          "; " + std::to_string(mixing.of_one_class) + " of " + std::to_string(mixing.windows) + " hold one class alone";
     mixed.next = "shuffle the examples: a model forgets the class that it has not seen for many steps";
   }
   bool const shuffled = mixed.severity == Severity::ok;
@@ -181,8 +182,8 @@ inline std::vector<Finding> examine_labels(std::span<HeadLabels const> labels, D
   for (auto const& head : labels) {
     auto const mixing = order_mixing(head, as_it_lies, detail::mixing_window(examples, per_step));
     if (!mixing.sorted()) continue;
-    Finding finding{"D12", Severity::note, "the data lies in the order of " + head.head, "", "",
-                    detail::to_data(head.head, mixing)};
+    Finding finding{
+        "D12", Severity::note, "the data lies in the order of " + head.head, "", "", detail::to_data(head.head, mixing)};
     finding.detail = shuffled ? "the order of training shuffles it, so nothing is lost" : "";
     finding.next = "take parts of it at random, never the first so many";
     findings.push_back(std::move(finding));

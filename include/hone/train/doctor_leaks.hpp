@@ -105,8 +105,7 @@ inline Giveaway place_giveaway(data::Dataset const& data, HeadLabels const& labe
     mean += label / n;
     if (labels.classes > 0) totals[static_cast<std::size_t>(label)] += 1;
   }
-  std::size_t const usual =
-      static_cast<std::size_t>(std::max_element(totals.begin(), totals.end()) - totals.begin());
+  std::size_t const usual = static_cast<std::size_t>(std::max_element(totals.begin(), totals.end()) - totals.begin());
   if (labels.classes > 0) baseline = n - totals[usual];
   for (std::size_t begin = 0, end = 0; begin < seen.size(); begin = end) {
     double sum = 0;
@@ -154,8 +153,8 @@ inline std::optional<double> stated_rating(std::string_view text) {
     if (slash) {
       std::size_t scale = next + 1;
       while (scale < text.size() && text[scale] == ' ') ++scale;
-      bool const known = (text.substr(scale, 2) == "10" && !digit(scale + 2)) ||
-                         (text.substr(scale, 1) == "5" && !digit(scale + 1));
+      bool const known =
+          (text.substr(scale, 2) == "10" && !digit(scale + 2)) || (text.substr(scale, 1) == "5" && !digit(scale + 1));
       // "9/10/2001" is a date.
       std::size_t const behind = scale + (text.substr(scale, 1) == "5" ? 1 : 2);
       if (known && (behind >= text.size() || text[behind] != '/')) return value;
@@ -224,12 +223,15 @@ inline std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<
       right += rating_in_text && *rating_in_text == head.values[row] ? 1 : 0;
     }
     double const share = static_cast<double>(right) / static_cast<double>(rows.size());
-    Finding finding{"D14", Severity::ok, "", "", "", {{"head", head.head}, {"texts", rows.size()}, {"stated", stated}, {"right", right}}};
+    Finding finding{"D14", Severity::ok,
+                    "",    "",
+                    "",    {{"head", head.head}, {"texts", rows.size()}, {"stated", stated}, {"right", right}}};
     finding.title = detail::percent_text(share) + " of the texts state their " + head.head + " themselves";
     if (share >= 0.01) {
       finding.severity = share >= 0.3 ? Severity::warning : Severity::note;
       finding.detail = "as \"8/10\", \"8 out of 10\" or \"4 stars\": " + std::to_string(stated) + " of " +
-                       std::to_string(rows.size()) + " texts state a rating, " + std::to_string(right) + " of them the label";
+                       std::to_string(rows.size()) + " texts state a rating, " + std::to_string(right) +
+                       " of them the label";
       finding.next = share >= 0.3 ? "take the rating out of the texts, or the model learns to find it"
                                   : "this is how people write; look at both kinds of texts when judging errors";
     }

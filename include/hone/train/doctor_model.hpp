@@ -48,8 +48,8 @@ class ModelExam {
     Labels labels{};
   };
   struct Losses {
-    double total = 0;                ///< weighted
-    std::vector<double> by_head{};   ///< means, not weighted
+    double total = 0;               ///< weighted
+    std::vector<double> by_head{};  ///< means, not weighted
   };
 
   ModelExam(Model& model, data::Dataset const& train, RecipeType const& recipe, DoctorOptions const& options)
@@ -325,17 +325,23 @@ RateRange measure_range(Exam& exam, typename Exam::Sample const& sample, double 
   return range;
 }
 
-/// The losses of one batch at one rate: before the first step, and after the last.
+/// The losses of one batch at one rate, before the first step and after the last: as many steps as it takes to learn
+/// something, at most 40; where time is short not fewer than 6.
+struct OverfitRun {
+  double before = 0, after = 0;
+  std::size_t steps = 0;
+};
 template <class Exam>
-std::pair<double, double> measure_overfit(Exam& exam, typename Exam::Sample const& sample, double rate, std::size_t steps) {
+OverfitRun measure_overfit(Exam& exam, typename Exam::Sample const& sample, double rate, double seconds_of_step) {
   auto state = exam.new_optimizer();
   auto clip = exam.new_clip();
-  double before = 0;
-  for (std::size_t i = 0; i < steps; ++i) {
-    double const loss = exam.step(sample, state, clip, rate).total;
-    if (i == 0) before = loss;
+  OverfitRun run;
+  for (;; ++run.steps) {
+    bool const last = run.steps >= 40 || (run.steps >= 6 && !exam.time_for(seconds_of_step));
+    run.after = last ? exam.gradients(sample).total : exam.step(sample, state, clip, rate).total;
+    if (run.steps == 0) run.before = run.after;
+    if (last || !(run.after >= 0.7 * run.before)) return run;
   }
-  return {before, exam.gradients(sample).total};
 }
 
 inline Finding rate_finding(RateRange const& range, double rate) {
@@ -375,7 +381,8 @@ inline Finding overfit_finding(double before, double after, std::size_t steps, d
   bool const none = !(after < 0.99 * before);
   finding.severity = none ? Severity::error : Severity::warning;
   finding.title += none ? ": it is not learnt" : ": it is hardly learnt";
-  finding.detail = "at learning rate " + number_text(rate) + ", without dropout; a model that trains learns a few texts by heart";
+  finding.detail =
+      "at learning rate " + number_text(rate) + ", without dropout; a model that trains learns a few texts by heart";
   finding.next = "see D22 for parts that get no gradient; check optimizer, clipping and loss weights of the recipe";
   return finding;
 }
@@ -414,8 +421,7 @@ std::vector<Finding> examine_model(Model& model, data::Dataset const& train, Rec
   }
   speed.train_tokens_per_second = static_cast<double>(whole.batch.rows()) / std::max(exam.elapsed() - begin, 1e-9);
   exam.plan_time(speed.train_tokens_per_second);
-  findings.push_back(
-      detail::gradient_finding(model, without_loss, [&] { exam.gradients(exam.sample(1, 512, 256)); }));
+  findings.push_back(detail::gradient_finding(model, without_loss, [&] { exam.gradients(exam.sample(1, 512, 256)); }));
 
   auto const small = exam.sample(8, 192, 24);
   double const step = static_cast<double>(small.batch.rows()) / speed.train_tokens_per_second;
@@ -433,8 +439,8 @@ std::vector<Finding> examine_model(Model& model, data::Dataset const& train, Rec
     } else {
       snapshot.restore();
       double const rate = range.best > 0 ? range.best : 1e-4;
-      auto const [before, after] = detail::measure_overfit(exam, small, rate, 6);
-      findings.push_back(detail::overfit_finding(before, after, 6, rate, texts));
+      auto const run = detail::measure_overfit(exam, small, rate, step);
+      findings.push_back(detail::overfit_finding(run.before, run.after, run.steps, rate, texts));
     }
     findings.push_back(detail::rate_finding(range, options.training.learning_rate));
   } else {

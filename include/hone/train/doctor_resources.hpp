@@ -32,7 +32,8 @@ inline Finding memory_finding(MemoryPlan const& plan, std::uint64_t held) {
   finding.severity = more > plan.available ? Severity::error : Severity::warning;
   finding.title += more > plan.available ? ": not enough" : ": little more than that";
   finding.detail = plan.text();
-  finding.next = "give a smaller batch size and take more batches for a step (the step stays the same), or cut texts shorter";
+  finding.next =
+      "give a smaller batch size and take more batches for a step (the step stays the same), or cut texts shorter";
   return finding;
 }
 

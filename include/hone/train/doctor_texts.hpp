@@ -24,8 +24,7 @@ namespace detail {
 /// "is_positive 1, star_rating 9".
 inline std::string labels_text(std::span<HeadLabels const> labels, std::size_t row) {
   std::string text;
-  for (auto const& head : labels)
-    text += (text.empty() ? "" : ", ") + head.head + " " + number_text(head.values[row], 6);
+  for (auto const& head : labels) text += (text.empty() ? "" : ", ") + head.head + " " + number_text(head.values[row], 6);
   return text;
 }
 
@@ -103,9 +102,8 @@ inline std::vector<Finding> examine_tokens(data::Dataset const& train, std::span
     marks.data["examples"] = nlohmann::ordered_json::array();
     for (std::size_t const row : shown) {
       auto const ids = train.tokens[row];
-      bool const known = std::all_of(ids.begin(), ids.end(), [&](std::int32_t id) {
-        return id >= 0 && id < tokenizer->vocabulary_size();
-      });
+      bool const known =
+          std::all_of(ids.begin(), ids.end(), [&](std::int32_t id) { return id >= 0 && id < tokenizer->vocabulary_size(); });
       std::string const text = known ? detail::decoded_text(*tokenizer, ids) : "(ids outside the vocabulary)";
       std::string const given = detail::labels_text(labels, row);
       marks.detail += (marks.detail.empty() ? "" : "\n") + given + ": " + text;
@@ -114,8 +112,8 @@ inline std::vector<Finding> examine_tokens(data::Dataset const& train, std::span
     findings.push_back(std::move(marks));
 
     double const share = static_cast<double>(unknown) / static_cast<double>(train.tokens.tokens.size());
-    Finding words{"D06", Severity::ok, detail::percent_text(share) + " of the tokens are unknown words ([UNK])", "", "",
-                  {{"share", share}}};
+    Finding words{"D06", Severity::ok, detail::percent_text(share) + " of the tokens are unknown words ([UNK])",
+                  "",    "",           {{"share", share}}};
     if (share >= 0.005) {
       words.severity = share >= 0.02 ? Severity::warning : Severity::note;
       words.next = "check that the vocabulary is that of the texts' language, and of the model";
@@ -128,7 +126,8 @@ inline std::vector<Finding> examine_tokens(data::Dataset const& train, std::span
   for (std::size_t i = 0; i < texts; ++i) cut += train.tokens[i].size() >= limit ? 1 : 0;
   if (options.max_length == 0 && cut < 2 + texts / 200) cut = 0;  // just the longest text
   double const share = static_cast<double>(cut) / static_cast<double>(texts);
-  Finding lengths{"D07", Severity::ok, "", "", "", {{"longest", longest}, {"mean", double(sum) / double(texts)}, {"cut", cut}}};
+  Finding lengths{"D07", Severity::ok, "",
+                  "",    "",           {{"longest", longest}, {"mean", double(sum) / double(texts)}, {"cut", cut}}};
   lengths.title = detail::percent_text(share) + " of the texts are cut" +
                   (cut > 0 ? " at " + std::to_string(limit) + " tokens" : "") + " (mean " + std::to_string(sum / texts) +
                   " tokens, longest " + std::to_string(longest) + ")";
@@ -186,23 +185,23 @@ inline std::vector<Finding> examine_copies(data::Dataset const& train, data::Dat
     }
     findings.push_back(finding(
         "D15", shared, test->size(), 0.01,
-        shared == 0 ? "no test text is in the training set" : detail::counted(shared, "test text") +
-                                                                  (shared == 1 ? " is" : " are") + " in the training set too",
+        shared == 0 ? "no test text is in the training set"
+                    : detail::counted(shared, "test text") + (shared == 1 ? " is" : " are") + " in the training set too",
         pairs, "take these texts out of the training set; measures on them tell what was learnt by heart"));
     bool const half = 2 * shared >= test->size() && shared > 0;
     if (half) findings.back().severity = Severity::error;
   }
-  findings.push_back(finding("D16", contradicting, train.size(), 0.01,
-                             contradicting == 0 ? "no training text has two labels"
-                                                : detail::counted(contradicting, "training text") +
-                                                      (contradicting == 1 ? " is" : " are") +
-                                                      " there twice with other labels",
-                             contradicting_pairs, "find out which label is right; what contradicts itself cannot be learnt"));
+  findings.push_back(
+      finding("D16", contradicting, train.size(), 0.01,
+              contradicting == 0 ? "no training text has two labels"
+                                 : detail::counted(contradicting, "training text") + (contradicting == 1 ? " is" : " are") +
+                                       " there twice with other labels",
+              contradicting_pairs, "find out which label is right; what contradicts itself cannot be learnt"));
   findings.push_back(finding("D17", repeated, train.size(), 0.05,
-                             repeated == 0 ? "no training text is there twice"
-                                           : detail::counted(repeated, "training text") +
-                                                 (repeated == 1 ? " is a copy of an earlier one"
-                                                                : " are copies of earlier ones"),
+                             repeated == 0
+                                 ? "no training text is there twice"
+                                 : detail::counted(repeated, "training text") +
+                                       (repeated == 1 ? " is a copy of an earlier one" : " are copies of earlier ones"),
                              repeated_pairs, "take copies out: a text that is there ten times counts ten times"));
   return findings;
 }

@@ -18,10 +18,10 @@ namespace hone {
 
 /// Why a tensor looks as if it was just initialised; empty: it does not, or it is too small to tell.
 ///
-/// Tables and matrices of 512 values and more in 8 rows and more: all values equal, or not to be told from independent random
-/// numbers (every score of RandomnessScores under 6; weights that were trained for a while have scores of 20 to 100,000).
-/// LayerNorm: all weights exactly 1, all biases exactly 0. Other biases: all exactly 0; key.bias is left out, since its
-/// gradient is zero and it stays as it was.
+/// Tables and matrices of 512 values and more in 8 rows and more: all values equal, or not to be told from independent
+/// random numbers (every score of RandomnessScores under 6; weights that were trained for a while have scores of 20 to
+/// 100,000). LayerNorm: all weights exactly 1, all biases exactly 0. Other biases: all exactly 0; key.bias is left out,
+/// since its gradient is zero and it stays as it was.
 template <class T>
 std::string looks_new(ParameterInfo const& info, std::span<T const> values) {
   constexpr double most_by_chance = 6;
@@ -105,7 +105,8 @@ std::vector<Finding> examine_weights(ParameterStore<B> const& store, Ledger cons
                          : detail::counted(names.size(), "loaded tensor") + " of " + std::to_string(tensors) +
                                (names.size() == 1 ? " looks" : " look") + " freshly initialised";
     finding.detail = lines;
-    finding.next = "fetch the model again, from its authors; a folder made by a test or by a failed conversion looks like this";
+    finding.next =
+        "fetch the model again, from its authors; a folder made by a test or by a failed conversion looks like this";
   }
   findings.push_back(std::move(finding));
   return findings;

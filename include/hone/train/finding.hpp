@@ -31,8 +31,7 @@ struct Finding {
 
 /// A finding as an object: number, severity, title, detail, next, data (what is empty is left out).
 inline nlohmann::ordered_json to_json(Finding const& finding) {
-  nlohmann::ordered_json json{
-      {"number", finding.number}, {"severity", name(finding.severity)}, {"title", finding.title}};
+  nlohmann::ordered_json json{{"number", finding.number}, {"severity", name(finding.severity)}, {"title", finding.title}};
   if (!finding.detail.empty()) json["detail"] = finding.detail;
   if (!finding.next.empty()) json["next"] = finding.next;
   if (!finding.data.is_null()) json["data"] = finding.data;

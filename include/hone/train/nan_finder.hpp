@@ -43,9 +43,8 @@ struct ValueRange {
   bool finite() const { return not_finite == 0; }
   /// "-3.1 to 4.2", with how many are not finite.
   std::string text() const {
-    std::string text = not_finite == values
-                           ? "not one finite value"
-                           : detail::number_text(least) + " to " + detail::number_text(most);
+    std::string text =
+        not_finite == values ? "not one finite value" : detail::number_text(least) + " to " + detail::number_text(most);
     if (not_finite > 0 && not_finite < values)
       text += ", " + std::to_string(not_finite) + " of " + std::to_string(values) + " not finite";
     return text;
@@ -77,7 +76,8 @@ std::string parameters_text(Store const& store, Index block) {
 
 inline Finding nan_finding(std::string title, std::string detail_lines) {
   Finding finding{"D50", Severity::error, std::move(title), std::move(detail_lines), "", {}};
-  finding.next = "lower the learning rate or use warm-up; where the input ranges are large, look at the weights and the texts";
+  finding.next =
+      "lower the learning rate or use warm-up; where the input ranges are large, look at the weights and the texts";
   return finding;
 }
 
@@ -186,8 +186,9 @@ Finding find_not_finite(Model& model, std::span<std::pair<RaggedBatch, typename 
     found->detail += outputs_text;
     return *found;
   }
-  return detail::nan_finding("without dropout every value of this step is finite",
-                             "dropout's factor, or the sum of the losses, went beyond the range of the numbers" + outputs_text);
+  return detail::nan_finding(
+      "without dropout every value of this step is finite",
+      "dropout's factor, or the sum of the losses, went beyond the range of the numbers" + outputs_text);
 }
 
 }  // namespace hone

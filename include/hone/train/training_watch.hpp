@@ -25,8 +25,9 @@ struct WatchOptions {
   Index examples = 300;    ///< in the window, at least
 };
 
-/// Warnings while a model trains. D40: for a whole window of steps every prediction was of one class, and the labels were
-/// not; D41: the loss of a head is well above where it began.
+/// Warnings while a model trains. D40: for a whole window of steps every prediction was of one class, or all those of each
+/// step were, and the labels were not; D41: the loss of a head is well above where it began, or above what the shares of the
+/// labels alone give.
 ///
 ///   TrainingWatch watch;
 ///   trainer.fit(data, [&](StepReport const& step) { if (auto const finding = watch.step(step)) show(*finding); });
@@ -49,7 +50,7 @@ class TrainingWatch {
     auto const tell = [&](std::string const& key, std::optional<Finding> finding) {
       if (!finding) {
         told_.erase(key);
-      } else if (told_.insert(key).second && !first) {
+      } else if (!first && told_.insert(key).second) {
         first = std::move(finding);
       }
     };
@@ -63,7 +64,10 @@ class TrainingWatch {
     auto const& last = steps_.back().classes[h];
     std::vector<Index> predicted(last.predicted.size()), truth(last.truth.size());
     double norm = 0;
+    bool by_step = true;  // every step's predictions agree, maybe on another class each time
     for (auto const& step : steps_) {
+      by_step = by_step && step.examples >= 8 &&
+                *std::max_element(step.classes[h].predicted.begin(), step.classes[h].predicted.end()) == step.examples;
       for (std::size_t k = 0; k < predicted.size(); ++k) predicted[k] += step.classes[h].predicted[k];
       for (std::size_t k = 0; k < truth.size(); ++k) truth[k] += step.classes[h].truth[k];
       norm += step.grad_norm / static_cast<double>(steps_.size());
@@ -72,14 +76,14 @@ class TrainingWatch {
     auto const k = static_cast<std::size_t>(most - predicted.begin());
     auto const all = static_cast<double>(examples_);
     double const share = static_cast<double>(truth[k]) / all;
-    if (*most != examples_ || share > 0.95) return {};  // with 19 of 20 labels of one class that is a good answer
-    double entropy = 0;  // of the labels: the loss of a model that knows their shares and nothing else
-    for (Index const count : truth)
-      if (count > 0) entropy -= static_cast<double>(count) / all * std::log(static_cast<double>(count) / all);
-    double const loss = mean_loss(last.head);
+    if ((*most != examples_ && !by_step) || share > 0.95) return {};  // of 19 in 20 labels it is a good answer
+    double const entropy = entropy_of(h), loss = mean_loss(last.head);
     Finding finding{"D40", Severity::warning, "", "", "", {}};
     finding.title = last.head + ": every prediction of the last " + std::to_string(steps_.size()) + " steps is class " +
                     std::to_string(k) + "; of the labels " + detail::percent_text(share) + " are";
+    if (*most != examples_)
+      finding.title = last.head + ": in each of the last " + std::to_string(steps_.size()) +
+                      " steps all predictions are of one class, now this, now that";
     std::vector<std::string> causes;
     double const rate = steps_.back().learning_rate;
     bool const too_high = rate > 1e-4 || loss > 1.1 * entropy + 0.02;
@@ -92,12 +96,11 @@ class TrainingWatch {
     causes.push_back("weights that are not pretrained (D02)");
     finding.detail = "loss " + detail::number_text(loss) + "; knowing the shares of the labels alone gives " +
                      detail::number_text(entropy) + "\nlikely causes, the likeliest first:";
-    for (std::size_t i = 0; i < causes.size(); ++i)
-      finding.detail += (i == 0 ? " " : "; ") + causes[i];
+    for (std::size_t i = 0; i < causes.size(); ++i) finding.detail += (i == 0 ? " " : "; ") + causes[i];
     finding.next = too_high ? "stop, and begin again with a tenth of the learning rate, or with warm-up"
                             : "if this stays so for as many steps again, stop and ask the doctor (D02, D10, D11, D24)";
-    finding.data = {{"step", steps_.back().step}, {"head", last.head}, {"class", k}, {"label_share", share},
-                    {"loss", loss}, {"entropy", entropy}, {"causes", causes}};
+    finding.data = {{"step", steps_.back().step}, {"head", last.head}, {"class", k}, {"label_share", share}, {"loss", loss},
+                    {"entropy", entropy},         {"causes", causes}};
     return finding;
   }
 
@@ -105,17 +108,42 @@ class TrainingWatch {
     std::string const& head = steps_.back().losses[h].first;
     double const now = mean_loss(head);
     auto const [entry, is_first] = first_loss_.emplace(head, now);
-    if (is_first || !(now > 1.25 * entry->second + 1e-6)) return {};
+    double const began = entry->second, shares = entropy_of(h_of(head));
+    bool const above_shares = steps_.back().step >= 2 * static_cast<Index>(options_.steps) && now > 1.5 * shares + 0.05;
+    if (!above_shares && (is_first || !(now > 1.25 * began + 1e-6))) return {};
     Finding finding{"D41", Severity::warning, "", "", "", {}};
-    finding.title = head + ": the loss rises, from " + detail::number_text(entry->second) + " to " +
-                    detail::number_text(now) + " (means of " + std::to_string(steps_.size()) + " steps)";
+    finding.title = head + ": the loss rises, from " + detail::number_text(began) + " to " + detail::number_text(now);
+    if (now <= 1.25 * began)
+      finding.title = head + ": the loss is " + detail::number_text(now) +
+                      "; knowing the shares of the labels alone gives " + detail::number_text(shares);
+    finding.title += " (mean of " + std::to_string(steps_.size()) + " steps)";
     finding.detail = "learning rate " + detail::number_text(steps_.back().learning_rate) + ", norm of the gradient " +
                      detail::number_text(steps_.back().grad_norm);
     finding.next = "stop, and begin again with a tenth of the learning rate, or with warm-up";
-    finding.data = {{"step", steps_.back().step}, {"head", head}, {"first", entry->second}, {"now", now}};
+    finding.data = {{"step", steps_.back().step}, {"head", head}, {"first", began}, {"now", now}};
     return finding;
   }
 
+  /// The place of a head among those that classify; behind them when it does not.
+  std::size_t h_of(std::string const& head) const {
+    auto const& classes = steps_.back().classes;
+    return static_cast<std::size_t>(
+        std::find_if(classes.begin(), classes.end(), [&](auto const& c) { return c.head == head; }) - classes.begin());
+  }
+  /// Of the labels in the window: the cross entropy of a model that knows their shares and nothing else; infinite for a head
+  /// that does not classify.
+  double entropy_of(std::size_t h) const {
+    if (h >= steps_.back().classes.size()) return std::numeric_limits<double>::infinity();
+    std::vector<Index> truth(steps_.back().classes[h].truth.size());
+    for (auto const& step : steps_)
+      for (std::size_t k = 0; k < truth.size(); ++k) truth[k] += step.classes[h].truth[k];
+    double entropy = 0;
+    for (Index const count : truth) {
+      double const share = static_cast<double>(count) / static_cast<double>(examples_);
+      if (count > 0) entropy -= share * std::log(share);
+    }
+    return entropy;
+  }
   double mean_loss(std::string const& head) const {
     double sum = 0, examples = 0;
     for (auto const& step : steps_)
