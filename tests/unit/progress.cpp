@@ -111,6 +111,20 @@ TEST_CASE("other work, with and without a known end") {
   CHECK(work_line("reading reviews:", 12345, 0, 4, 60, true) == "reading reviews: 12345");
 }
 
+TEST_CASE("other work that begins is shown at once, also soon after a step") {
+  Written written;
+  {
+    Console console(written.stream(), Terminal{});
+    console.step(report(1, 0.005));
+    console.progress("testing", 1, 10, 0.01);
+    console.progress("testing", 2, 10, 0.02);
+    console.progress("testing", 10, 10, 0.1);
+    console.progress("testing", 1, 10, 0.2);  // again
+  }
+  std::string const text = written.text();
+  CHECK(text.find("testing 1/10  left 0 s\ntesting 10/10  in 0 s\ntesting 1/10  left 2 s\n") != text.npos);
+}
+
 TEST_CASE("short work is shown on a terminal alone, when it takes its time, and goes away") {
   Written terminal, pipe;
   {

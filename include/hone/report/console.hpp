@@ -170,7 +170,9 @@ class Console {
   }
   /// Something else goes on: "testing 512/1000". `seconds` since it began.
   void progress(std::string_view what, Index done, Index total, double seconds) {
-    if (done == 0) last_shown_ = -1e9;
+    if (what != work_ || done < work_done_) last_shown_ = -1e9;  // something new begins, and is shown at once
+    work_ = what;
+    work_done_ = done;
     if (!due(done == total, seconds)) return;
     show(work_line(what, done, total, seconds, columns(), terminal_.interactive, terminal_.unicode));
   }
@@ -252,6 +254,8 @@ class Console {
   std::vector<std::string> said_{};  ///< before anybody listened
   Listener listener_{};
   double last_shown_ = -1e9, last_told_ = -1e9;
+  std::string work_{};  ///< what `progress` told last, and how much of it was done
+  Index work_done_ = 0;
 };
 
 /// The progress of one piece of work, on a terminal while it goes on. Call it with what is done, as often as you like.
