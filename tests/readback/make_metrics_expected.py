@@ -122,8 +122,9 @@ classes = [
     classes_case("one example of each", [1, 0], two([0.3, 0.6])),
     classes_case("three classes", *random_classes(140, 3, [0.6, 0.3, 0.1])),
     classes_case("five classes", *random_classes(160, 5)),
-    classes_case("a class that is never predicted and one that never occurs", [0, 0, 1, 1, 2, 2],
-                 [[.7, .1, .1, .1], [.1, .2, .1, .6], [.2, .6, .1, .1], [.6, .2, .1, .1], [.4, .3, .2, .1], [.1, .5, .3, .1]]),
+    classes_case("classes without truth, without predictions, without both", [0, 0, 1, 1, 2, 2],
+                 [[.7, .1, .1, .1, 0], [.1, .2, .1, .6, 0], [.2, .6, .1, .1, 0], [.6, .2, .1, .1, 0], [.4, .3, .2, .1, 0],
+                  [.1, .5, .3, .1, 0]]),
 ]
 
 stars = random.integers(1, 11, size=130)
