@@ -145,6 +145,7 @@
 #include "hone/data/folder_files.hpp"
 #include "hone/data/imdb_shape.hpp"
 #include "hone/data/sampler.hpp"
+#include "hone/models/attribution.hpp"
 #include "hone/models/bert_classifier.hpp"
 #include "hone/models/bert_config.hpp"
 #include "hone/models/bert_encoder.hpp"

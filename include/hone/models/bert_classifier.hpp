@@ -23,6 +23,7 @@
 #include "hone/layers/dropout.hpp"
 #include "hone/layers/linear.hpp"
 #include "hone/loss/weighted_sum.hpp"
+#include "hone/models/attribution.hpp"
 #include "hone/models/bert_encoder.hpp"
 #include "hone/models/model_folder.hpp"
 #include "hone/models/outputs.hpp"
@@ -397,18 +398,12 @@ class BertClassifier {
     if (in_step_)
       throw Error(752, "attributions were asked for within a training step", {},
                   "call end_step first: its gradients would be lost");
-    if (classes.empty()) return;
     Index allowed = 0;
     for_each_index<HeadList::count>([&](auto i) {
       if constexpr (requires { requires HeadAt<i>::classifies; })
         if (i == head) allowed = HeadAt<i>::width;
     });
-    for (Index const k : classes)
-      if (Index(classes.size()) != batch.size() || k < 0 || k >= allowed)
-        throw Error(751, "the classes to attribute do not fit the batch and the head",
-                    {.value = "class " + std::to_string(k) + ", " + std::to_string(classes.size()) + " in all",
-                     .allowed = std::to_string(batch.size()) + " classes below " + std::to_string(allowed)},
-                    "give one class of the head for each sequence, or none");
+    detail::check_attributed_classes(classes, batch.size(), allowed);
   }
   Attributions attribute_heads(RaggedBatch const& batch, std::size_t begin, std::size_t end,
                                std::span<Index const> classes) {
@@ -424,25 +419,14 @@ class BertClassifier {
       if (i < begin || i >= end) return;
       auto& head = cache_.heads[i];
       HostMatrix const y = download<S>(head.y.data, alone.size(), HeadAt<i>::width);
-      std::vector<S> dy(y.values.size(), S(0));
-      for (Index b = 0; b < alone.size(); ++b) {
-        Index const k = classes.empty() ? y.argmax(b) : classes[std::size_t(b)];
-        dy[std::size_t(b * y.cols + (HeadAt<i>::width > 1 ? k : 0))] = S(1);
-      }
+      auto const dy = detail::picked_outputs<S>(y, classes);
       context_->upload(head.dy.data, dy.data(), dy.size() * sizeof(S));
       run<B>(*context_, MapBackward<P, typename HeadAt<i>::Map>{head.x, head.dy, head.dx});
       heads_[i].backward(pass, head.dx, cache_.dcls, head.linear);
       dropout_.backward(pass, cache_.dcls, cache_.dcls, cache_.dropout);
       auto const de = encoder_.backward_to_embedding(pass, cache_.dcls, cache_.encoder);
       HostMatrix const gradient = download<A>(de.data, de.rows, de.cols);
-      for (Index b = 0, row = 0; b < alone.size(); ++b) {
-        auto& weights = all[i].emplace_back();
-        for (Index t = 0; t < alone.length(b); ++t, ++row) {
-          double sum = 0;
-          for (Index d = 0; d < e.cols; ++d) sum += gradient(row, d) * embedded(row, d);
-          weights.push_back(sum);
-        }
-      }
+      all[i] = detail::gradient_times_input(gradient, embedded, alone);
     });
     parameters_->begin_step();  // what was written to gradients is no step's
     parameters_->end_step();
