@@ -83,6 +83,23 @@ inline nlohmann::ordered_json run_info(Run const& run) {
   return json;
 }
 
+/// run_info, and the logs for Weights & Biases, which are repaired where a kill tore them: of a run that was killed there may be
+/// nothing else.
+inline nlohmann::ordered_json info_of(std::filesystem::path const& folder) {
+  auto const logs = repair_wandb_runs(folder);
+  std::error_code ignored;
+  Run run;
+  run.folder = folder;
+  if (logs.empty() || std::filesystem::exists(folder / "results.json", ignored)) run = open_run(folder);
+  auto json = run_info(run);
+  for (auto const& log : logs)
+    json["wandb"][log.file.parent_path().filename().string()] = {{"records", log.records},
+                                                                 {"torn_bytes_cut_off", log.bytes_cut},
+                                                                 {"finished", log.ended},
+                                                                 {"upload", "wandb sync " + log.file.parent_path().string()}};
+  return json;
+}
+
 /// JSON as lines "key  value", objects indented; for people.
 inline std::string info_text(nlohmann::ordered_json const& json, int columns, int indent = 0) {
   std::size_t widest = 0;
@@ -124,7 +141,7 @@ inline Command info_command(CLI::App& hone) {
   app->add_option("RUN", options->run, "folder of a run");
   app->add_flag("--json", options->json, "as JSON");
   return {app, [options](auto const&) {
-            auto const info = options->run.empty() ? program_info() : run_info(open_run(options->run));
+            auto const info = options->run.empty() ? program_info() : info_of(options->run);
             Console console;
             console.print(options->json
                               ? info.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)

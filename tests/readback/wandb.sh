@@ -9,6 +9,8 @@ real=()
 if [ -n "${HONE_PROGRAM:-}" ]; then  # a run of the program itself
   rm -rf "$scratch" "$scratch-run"
   "$HONE_PROGRAM" finetune --train-examples 200 --table-every 10 --wandb --out "$scratch-run" </dev/null >/dev/null
+  for log in "$scratch-run"/wandb/latest-run/run-*.wandb; do printf torn >>"$log"; done  # as a kill may leave it
+  "$HONE_PROGRAM" info "$scratch-run" --json | grep '"torn_bytes_cut_off": 4' || { echo "hone info has not repaired the log"; exit 1; }
   real=("$scratch-run")
 fi
 "$python" "$source/tests/readback/wandb_sync.py" "$programs/wandb_run" "$scratch" "${real[@]}"
