@@ -20,7 +20,7 @@ struct RunStart {
   std::filesystem::path folder{};   ///< of the run: a logger writes below it
   std::vector<std::string> heads{};
   std::vector<std::string> command{};      ///< the command line, program first; empty: not known
-  nlohmann::ordered_json config{};         ///< settings, model, precision, ledger, host: nested objects, as results.json has them
+  nlohmann::ordered_json config{};         ///< settings, model, precision, ledger, host: nested objects, as in results.json
   std::chrono::system_clock::time_point time = std::chrono::system_clock::now();
 };
 

@@ -51,7 +51,8 @@ class RunFolder {
     for (char const* name : {"results.json", "predictions.jsonl", "evaluations.jsonl", "tables.jsonl", "report.html"})
       std::filesystem::remove(folder / name, ignored);
     for (auto const& file : std::filesystem::directory_iterator(folder / "tensorboard", ignored))
-      if (file.path().filename().string().rfind("events.out.tfevents.", 0) == 0) std::filesystem::remove(file.path(), ignored);
+      if (file.path().filename().string().rfind("events.out.tfevents.", 0) == 0)
+        std::filesystem::remove(file.path(), ignored);
     return run;
   }
 
