@@ -178,8 +178,10 @@ ReportData other_heads() {
   ReportData report;
   add_start(report, "other heads");
   report.steps = steps_of(5000, false);
-  for (auto& step : report.steps)
+  for (auto& step : report.steps) {
     step.losses = {{"topic", step.losses[0].second}, {"price", step.losses[1].second * 1000}, {"is_spam", 0.1}};
+    step.learning_rate *= 100;
+  }
   HeadPredictions topic{"topic", 4, {}, {}, {}}, price{"price", 0, {}, {}, {}}, spam{"is_spam", 2, {}, {}, {}};
   PhiloxStream random(11, 0);
   for (std::size_t i = 0; i < 500; ++i) {

@@ -30,7 +30,8 @@ function number(value, digits = 3) {
   if (value === 0) return '0';
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-3) return value.toExponential(2).replace('e+', 'e').replace(/\.?0+e/, 'e');
-  return Number.isInteger(value) ? value.toLocaleString('en-US') : size >= 1000 ? count(value) : value.toFixed(digits);
+  if (Number.isInteger(value) || size >= 1000) return value.toLocaleString('en-US', {maximumFractionDigits: 0});
+  return size < 0.1 ? value.toPrecision(Math.max(1, digits)) : value.toFixed(digits);
 }
 // Without zeros at the end: 10, 2.5.
 const short = (value, digits = 2) => { const t = number(value, digits); return t.includes('.') && !t.includes('e') ?
@@ -123,12 +124,20 @@ function plot(into, o) {
   into.append(figure);
   const height = o.height || 250;
   let width = 0, drawn = null, marker = null, at = -1;
-  const format = axis => axis.format || (v => short(v));
+  // As many digits as tell the ticks apart.
+  const format = (axis, list) => {
+    if (axis.format) return axis.format;
+    const step = Math.min(...list.slice(1).map((v, i) => Math.abs(v - list[i])).filter(d => d > 0),
+        Math.abs(list[list.length - 1]));
+    if (axis.log || !(step < 1)) return v => short(v);
+    if (step < 1e-4) return v => v ? v.toExponential(2).replace(/\.?0+e/, 'e') : '0';
+    return v => v.toFixed(Math.ceil(1 - Math.log10(step))).replace(/\.?0+$/, '');
+  };
   function draw() {
     width = Math.max(220, Math.floor(frame.clientWidth));
     const [ylow, yhigh] = o.y.domain, [xlow, xhigh] = o.x.domain;
     const yticks = o.y.ticks || (o.y.log ? logTicks(ylow, yhigh, 5) : ticks(ylow, yhigh, 5));
-    const ylabels = yticks.map(format(o.y)), left = 14 + 7 * Math.max(1, ...ylabels.map(t => t.length));
+    const ylabels = yticks.map(format(o.y, yticks)), left = 14 + 7 * Math.max(1, ...ylabels.map(t => t.length));
     const top = 24, right = 14, bottom = 42;
     const along = (v, low, high, a, b, log) => {
       const share = log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low);
@@ -165,12 +174,12 @@ function plot(into, o) {
       p.add('text', {x: left - 6, y: y + 4, 'text-anchor': 'end'}, ylabels[i]);
     }
     let xticks = o.x.ticks || ticks(xlow, xhigh, Math.max(2, Math.min(8, Math.floor((p.right - left) / 70))));
-    const widest = Math.max(...xticks.map(t => format(o.x)(t).length)) * 7 + 8;
+    const xtext = format(o.x, xticks), widest = Math.max(...xticks.map(t => xtext(t).length)) * 7 + 8;
     const every = Math.max(1, Math.ceil(xticks.length * widest / (p.right - left)));
     xticks = xticks.filter((t, i) => i % every === 0);
     for (const t of xticks) {
       p.add('line', {x1: p.x(t), x2: p.x(t), y1: p.bottom, y2: p.bottom + 4, class: 'axis'});
-      p.add('text', {x: p.x(t), y: p.bottom + 17, 'text-anchor': 'middle'}, format(o.x)(t));
+      p.add('text', {x: p.x(t), y: p.bottom + 17, 'text-anchor': 'middle'}, xtext(t));
     }
     p.add('text', {x: 0, y: 12, class: 'label'}, o.y.label);
     p.add('text', {x: p.right, y: height - 6, 'text-anchor': 'end', class: 'label'}, o.x.label);

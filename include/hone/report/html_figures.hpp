@@ -79,7 +79,8 @@ function training() {
     else curve('Mean absolute error of ' + head.name, {label: 'mean absolute error'}, null, null, tests, '', 'evaluation');
   }
   if (!s.count) {
-    box.append(all.children.length ? all : h('p', {class: 'soft'}, 'This page was written without the steps of the training.'));
+    box.append(all.children.length ? all : h('p', {class: 'soft'},
+        'This page was written without the steps of the training.'));
     return;
   }
   curve('Learning rate', {label: 'learning rate', domain: [0, room(...span([0], s.learning_rate))[1]]}, null,
