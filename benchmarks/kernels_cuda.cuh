@@ -136,9 +136,11 @@ class KernelTable {
     for (auto const& run : runs) run();  // algorithms are chosen, memory is taken
     int const launches = int(std::max<std::size_t>(runs.size(), 20));
     std::size_t at = 0;
-    double const seconds = median_seconds(*context_, 9, [&] {
-      for (int i = 0; i < launches; ++i) runs[at++ % runs.size()]();
-    }) / launches;
+    double const seconds = median_seconds(*context_, 9,
+                                          [&] {
+                                            for (int i = 0; i < launches; ++i) runs[at++ % runs.size()]();
+                                          }) /
+                           launches;
     nlohmann::ordered_json line;
     line["what"] = "kernel";
     line["kernel"] = name;
@@ -192,32 +194,62 @@ inline bool time_kernels(CudaContext& context, KernelShapes const& shapes, Peaks
   KernelTable table(context, shapes.lengths_name, peaks, std::move(print));
 
   table.time("embedding_forward", 1, n * d * 2 * 4, 0, [&](Operands& m) -> std::function<void()> {
-    EmbeddingForward<P> const op{m.vector(tokens),        m.vector(position),      m.vector(segments),
-                                 m.matrix<A>(V, D),       m.matrix<A>(512, D),     m.matrix<A>(2, D),
-                                 m.vector<A>(D),          m.vector<A>(D),          1e-12,
-                                 key.site(DropoutSite::embedding, 0, 0.1),         rows_of(m),
-                                 m.matrix<A>(N, D),       m.matrix<A>(N, D),       m.vector<float>(N), m.vector<float>(N)};
+    EmbeddingForward<P> const op{m.vector(tokens),
+                                 m.vector(position),
+                                 m.vector(segments),
+                                 m.matrix<A>(V, D),
+                                 m.matrix<A>(512, D),
+                                 m.matrix<A>(2, D),
+                                 m.vector<A>(D),
+                                 m.vector<A>(D),
+                                 1e-12,
+                                 key.site(DropoutSite::embedding, 0, 0.1),
+                                 rows_of(m),
+                                 m.matrix<A>(N, D),
+                                 m.matrix<A>(N, D),
+                                 m.vector<float>(N),
+                                 m.vector<float>(N)};
     return [&context, op] { run<B>(context, op); };
   });
   table.time("embedding_backward", 1, n * d * 2 * 3 + double(V + 514) * d * 4, 0, [&](Operands& m) -> std::function<void()> {
-    EmbeddingBackward<P> const op{m.vector(tokens),   m.vector(position),  m.vector(segments),     m.matrix<A>(N, D),
-                                  m.matrix<A>(N, D),  m.vector<float>(N),  m.vector<float>(N),     m.vector<A>(D),
-                                  key.site(DropoutSite::embedding, 0, 0.1), rows_of(m),            m.matrix<A>(N, D),
-                                  m.matrix<float>(V, D), m.matrix<float>(512, D), m.matrix<float>(2, D),
-                                  m.vector<float>(D), m.vector<float>(D),  Write::assign};
+    EmbeddingBackward<P> const op{m.vector(tokens),
+                                  m.vector(position),
+                                  m.vector(segments),
+                                  m.matrix<A>(N, D),
+                                  m.matrix<A>(N, D),
+                                  m.vector<float>(N),
+                                  m.vector<float>(N),
+                                  m.vector<A>(D),
+                                  key.site(DropoutSite::embedding, 0, 0.1),
+                                  rows_of(m),
+                                  m.matrix<A>(N, D),
+                                  m.matrix<float>(V, D),
+                                  m.matrix<float>(512, D),
+                                  m.matrix<float>(2, D),
+                                  m.vector<float>(D),
+                                  m.vector<float>(D),
+                                  Write::assign};
     return [&context, op] { run<B>(context, op); };
   });
   table.time("residual_norm_forward", int(2 * L), n * d * 2 * 4, 0, [&](Operands& m) -> std::function<void()> {
-    ResidualNormForward<P> const op{m.matrix<A>(N, D), m.matrix<A>(N, D), key.site(DropoutSite::feed_forward, 1, 0.1),
-                                    rows_of(m), m.vector<A>(D), m.vector<A>(D), 1e-12, m.matrix<A>(N, D), m.matrix<A>(N, D),
-                                    m.vector<float>(N), m.vector<float>(N)};
+    ResidualNormForward<P> const op{m.matrix<A>(N, D),
+                                    m.matrix<A>(N, D),
+                                    key.site(DropoutSite::feed_forward, 1, 0.1),
+                                    rows_of(m),
+                                    m.vector<A>(D),
+                                    m.vector<A>(D),
+                                    1e-12,
+                                    m.matrix<A>(N, D),
+                                    m.matrix<A>(N, D),
+                                    m.vector<float>(N),
+                                    m.vector<float>(N)};
     return [&context, op] { run<B>(context, op); };
   });
   table.time("residual_norm_backward", int(2 * L), n * d * 2 * 4, 0, [&](Operands& m) -> std::function<void()> {
-    ResidualNormBackward<P> const op{m.matrix<A>(N, D), m.matrix<A>(N, D), m.vector<float>(N), m.vector<float>(N),
-                                     m.vector<A>(D), key.site(DropoutSite::feed_forward, 1, 0.1), rows_of(m),
-                                     m.matrix<A>(N, D), m.matrix<A>(N, D), m.vector<float>(D), m.vector<float>(D),
-                                     Write::assign};
+    ResidualNormBackward<P> const op{m.matrix<A>(N, D),  m.matrix<A>(N, D),  m.vector<float>(N),
+                                     m.vector<float>(N), m.vector<A>(D),     key.site(DropoutSite::feed_forward, 1, 0.1),
+                                     rows_of(m),         m.matrix<A>(N, D),  m.matrix<A>(N, D),
+                                     m.vector<float>(D), m.vector<float>(D), Write::assign};
     return [&context, op] { run<B>(context, op); };
   });
   table.time("gelu_forward", int(L), n * f * 2 * 2, 0, [&](Operands& m) -> std::function<void()> {
@@ -234,22 +266,46 @@ inline bool time_kernels(CudaContext& context, KernelShapes const& shapes, Peaks
   table.time("attention_forward", int(L), n * d * 2 * 4, 4 * d * n * mean_length, [&](Operands& m) -> std::function<void()> {
     auto const qkv = m.matrix<A>(N, 3 * D);
     auto const at = m.vector(offsets);
-    AttentionForward<P> const op{qkv.column_block(0, D), qkv.column_block(D, D), qkv.column_block(2 * D, D), at, at, H, scale,
-                                 key.site(DropoutSite::attention, 1, 0.1), 0, m.matrix<A>(N, D), m.matrix<float>(N, H)};
+    AttentionForward<P> const op{qkv.column_block(0, D),
+                                 qkv.column_block(D, D),
+                                 qkv.column_block(2 * D, D),
+                                 at,
+                                 at,
+                                 H,
+                                 scale,
+                                 key.site(DropoutSite::attention, 1, 0.1),
+                                 0,
+                                 m.matrix<A>(N, D),
+                                 m.matrix<float>(N, H)};
     return [&context, op] { run<B>(context, op); };
   });
-  table.time("attention_backward", int(L), n * d * 2 * 8, 10 * d * n * mean_length, [&](Operands& m) -> std::function<void()> {
-    auto const qkv = m.matrix<A>(N, 3 * D), dqkv = m.matrix<A>(N, 3 * D);
-    auto const at = m.vector(offsets);
-    auto const y = m.matrix<A>(N, D), dy = m.matrix<A>(N, D);
-    auto const lse = m.matrix<float>(N, H), delta = m.matrix<float>(N, H);
-    auto const q = qkv.column_block(0, D), k = qkv.column_block(D, D), v = qkv.column_block(2 * D, D);
-    Dropout const dropout = key.site(DropoutSite::attention, 1, 0.1);
-    run<B>(context, AttentionForward<P>{q, k, v, at, at, H, scale, dropout, 0, y, lse});
-    AttentionBackward<P> const op{q, k, v, y, dy, lse, at, at, H, scale, dropout, 0, delta, dqkv.column_block(0, D),
-                                  dqkv.column_block(D, D), dqkv.column_block(2 * D, D)};
-    return [&context, op] { run<B>(context, op); };
-  });
+  table.time("attention_backward", int(L), n * d * 2 * 8, 10 * d * n * mean_length,
+             [&](Operands& m) -> std::function<void()> {
+               auto const qkv = m.matrix<A>(N, 3 * D), dqkv = m.matrix<A>(N, 3 * D);
+               auto const at = m.vector(offsets);
+               auto const y = m.matrix<A>(N, D), dy = m.matrix<A>(N, D);
+               auto const lse = m.matrix<float>(N, H), delta = m.matrix<float>(N, H);
+               auto const q = qkv.column_block(0, D), k = qkv.column_block(D, D), v = qkv.column_block(2 * D, D);
+               Dropout const dropout = key.site(DropoutSite::attention, 1, 0.1);
+               run<B>(context, AttentionForward<P>{q, k, v, at, at, H, scale, dropout, 0, y, lse});
+               AttentionBackward<P> const op{q,
+                                             k,
+                                             v,
+                                             y,
+                                             dy,
+                                             lse,
+                                             at,
+                                             at,
+                                             H,
+                                             scale,
+                                             dropout,
+                                             0,
+                                             delta,
+                                             dqkv.column_block(0, D),
+                                             dqkv.column_block(D, D),
+                                             dqkv.column_block(2 * D, D)};
+               return [&context, op] { run<B>(context, op); };
+             });
   struct Product {
     char const* name;
     Index in, out;
@@ -283,8 +339,18 @@ inline bool time_kernels(CudaContext& context, KernelShapes const& shapes, Peaks
   table.time("adamw", 1, double(parameters) * 30, 0, [&](Operands& m) -> std::function<void()> {
     auto const second = m.vector<float>(parameters);
     context.fill_zero(second.data, std::size_t(parameters) * sizeof(float));  // a square is not negative
-    AdamWStep<P> const op{m.vector<float>(parameters), m.vector<float>(parameters), m.vector<float>(parameters), second,
-                          m.vector(std::vector<double>{0.5}), 1e-5, 0.01, 0.9, 0.999, 1e-8, 0.1, 0.001,
+    AdamWStep<P> const op{m.vector<float>(parameters),
+                          m.vector<float>(parameters),
+                          m.vector<float>(parameters),
+                          second,
+                          m.vector(std::vector<double>{0.5}),
+                          1e-5,
+                          0.01,
+                          0.9,
+                          0.999,
+                          1e-8,
+                          0.1,
+                          0.001,
                           m.vector<A>(parameters)};
     run<B>(context, op);
     std::vector<float> some(1000);

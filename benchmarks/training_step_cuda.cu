@@ -6,7 +6,7 @@
 // 512 tokens, mean 281), and 16 of 512. Beside each step: tokens a second, FLOP/s of its products and attention, and its
 // share of what one large product and one large copy reach on this device in this run. Then every kernel of a step alone
 // (kernels_cuda.cuh), training on batches of all sizes, and the evaluation of 25,000 reviews.
-#include <hone/cuda.cuh>
+#include <hone/cuda/backend.cuh>
 
 #include <algorithm>
 #include <chrono>
@@ -17,6 +17,9 @@
 #include <string>
 #include <vector>
 
+#include "hone/train/evaluate.hpp"
+#include "hone/train/trainer.hpp"
+#include "hone/version.hpp"
 #include "kernels_cuda.cuh"
 
 namespace {
@@ -230,7 +233,8 @@ int benchmark(int argc, char** argv) {
   }
   for (auto const& [name, lengths] : {std::pair{"imdb", imdb_lengths}, std::pair{"16x512", full}}) {
     CudaContext context(options);
-    right = benchmarks::time_kernels(context, {name, lengths, base.width, base.heads, base.inner, 28996}, peaks, print) && right;
+    right =
+        benchmarks::time_kernels(context, {name, lengths, base.width, base.heads, base.inner, 28996}, peaks, print) && right;
   }
   evaluation<mixed>(base, options, reviews, 256);
   evaluation<mixed>(minilm, options, reviews, 256);

@@ -179,8 +179,8 @@ data::Dataset some_data() {
   for (Index b = 0; b < all.batch.size(); ++b) {
     made.sources.push_back(std::to_string(b));
     made.texts.push_back("");
-    made.tokens.push_back(std::span(all.batch.tokens).subspan(std::size_t(all.batch.offsets[std::size_t(b)]),
-                                                              std::size_t(all.batch.length(b))));
+    made.tokens.push_back(std::span(all.batch.tokens)
+                              .subspan(std::size_t(all.batch.offsets[std::size_t(b)]), std::size_t(all.batch.length(b))));
     made.labels[0].values.push_back(std::get<0>(all.labels)[std::size_t(b)]);
     made.labels[1].values.push_back(std::get<1>(all.labels)[std::size_t(b)]);
   }
@@ -271,7 +271,8 @@ TEST_CASE("a training on a device takes no more than was planned") {
   using Model = BertClassifier<Cuda<mixed>>;
   using Training = Recipe<AdamW, LinearWarmup, GlobalNormClip, test::SentimentLosses>;
   CudaOptions const options{.threads = 1, .measure_algorithms = false};  // measuring takes memory for itself
-  MemoryPlan const plan = training_memory_plan<Model>(test::small_config(), Training{}, {.batch_size = 8}, 23, {options, 1, {}});
+  MemoryPlan const plan =
+      training_memory_plan<Model>(test::small_config(), Training{}, {.batch_size = 8}, 23, {options, 1, {}});
   detail::StepGraphs::Counts counts;
   std::string algorithms;
   std::size_t peak = 0;

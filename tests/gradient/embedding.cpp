@@ -30,8 +30,10 @@ std::vector<double> word_gradient(Index padding) {
   Workspace<B> workspace(context);
   typename Embedding<B>::Cache cache{};
   workspace.plan([&](Plan& plan) { cache = layer.plan(plan, batch.rows()); });
-  std::vector<double> y(std::size_t(batch.rows() * width)), dy(y.size());
-  for (std::size_t i = 0; i < dy.size(); ++i) dy[i] = double(i * i % 11);
+  std::vector<double> gradient(std::size_t(batch.rows() * width));
+  for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = double(i * i % 11);
+  Buffer<B, double> y(context, Index(gradient.size())), dy(context, Index(gradient.size()));
+  dy.upload(gradient);
   Pass<B> pass{context, store, memory.upload(batch)};
   store.begin_step();
   layer.forward(pass, {y.data(), batch.rows(), width}, cache);

@@ -38,7 +38,7 @@ void check_first_rows(Index width, Index heads, double dropout) {
   problem.plan = [&](Plan& plan) { cache = layer.plan(plan, rows, size); };
   problem.forward = [&](Pass<B>& pass, auto in, Matrix<B> y) { layer.forward(pass, in[0], in[1], y, cache); };
   problem.backward = [&](Pass<B>& pass, Matrix<B> dy, auto din) {
-    for (Index i = 0; i < size * width; ++i) din[1].data[i] = 0;
+    pass.context.fill_zero(din[1].data, std::size_t(size * width) * sizeof(double));
     layer.backward(pass, dy, din[0], din[1], cache, Write::assign);
   };
   auto const report = test::check_report(testing::check_gradients<B>(context, store, std::move(problem), options));

@@ -7,6 +7,7 @@
 
 #include "hone/testing/cuda_emulator.hpp"
 #include "support/compare_rungs.hpp"
+#include "support/in_brief.hpp"
 
 namespace hone::test {
 
@@ -60,7 +61,7 @@ template <class Compute>
 auto check_orders(Compute const& compute) {
   testing::EmulatorContext context;
   auto first = compute(context);
-  for (auto const order : testing::thread_orders) {
+  for (auto const order : orders()) {
     INFO("threads in the order '" << order_name(order) << "'");
     context.set_order(order);
     REQUIRE(same_bits(compute(context), first));

@@ -9,6 +9,7 @@
 
 #include "hone/testing/cuda_emulator.hpp"
 #include "support/compare_rungs.hpp"
+#include "support/in_brief.hpp"
 
 namespace hone::test {
 
@@ -19,7 +20,7 @@ void check_emulated(Compute const& compute, std::int64_t terms) {
   HostContext reference({1});
   std::vector<AnyGrid> const expected = compute(std::type_identity<Reference<P>>{}, reference);
   std::vector<AnyGrid> first;
-  for (auto const order : testing::thread_orders) {
+  for (auto const order : orders()) {
     INFO(P::name << ", order " << static_cast<int>(order));
     testing::EmulatorContext context({.order = order});
     std::vector<AnyGrid> const got = compute(std::type_identity<testing::CudaEmulator<P>>{}, context);

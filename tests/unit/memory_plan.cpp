@@ -68,8 +68,7 @@ void check_plan(std::vector<Index> const& lengths) {
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     data.sources.push_back(std::to_string(b));
     data.texts.push_back("");
-    data.tokens.push_back(
-        std::span(made.batch.tokens).subspan(std::size_t(made.batch.offsets[b]), std::size_t(lengths[b])));
+    data.tokens.push_back(std::span(made.batch.tokens).subspan(std::size_t(made.batch.offsets[b]), std::size_t(lengths[b])));
     rows.push_back(b);
   }
   for (int step = 0; step < 2; ++step) {

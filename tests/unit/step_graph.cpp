@@ -2,6 +2,11 @@
 // rules of run_step are found.
 #include "hone/core/step.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -26,8 +31,8 @@ data::Dataset some_data() {
   for (Index b = 0; b < all.batch.size(); ++b) {
     made.sources.push_back(std::to_string(b));
     made.texts.push_back("");
-    made.tokens.push_back(std::span(all.batch.tokens).subspan(std::size_t(all.batch.offsets[std::size_t(b)]),
-                                                              std::size_t(all.batch.length(b))));
+    made.tokens.push_back(std::span(all.batch.tokens)
+                              .subspan(std::size_t(all.batch.offsets[std::size_t(b)]), std::size_t(all.batch.length(b))));
     made.labels[0].values.push_back(std::get<0>(all.labels)[std::size_t(b)]);
     made.labels[1].values.push_back(std::get<1>(all.labels)[std::size_t(b)]);
   }
@@ -46,8 +51,8 @@ Trained train(Index batch_size, Index step_every, bool record) {
   using B = CudaEmulator<P>;
   auto config = test::small_config();
   config.num_hidden_layers = 1;
-  auto model = BertClassifier<B>::from_config(
-      config, {}, {.backend = {.threads = 2, .record_steps = record}, .seed = 4, .dropout = {}});
+  auto model = BertClassifier<B>::from_config(config, {},
+                                              {.backend = {.threads = 2, .record_steps = record}, .seed = 4, .dropout = {}});
   using Training = Recipe<AdamW, LinearWarmup, GlobalNormClip, test::SentimentLosses>;
   Training recipe;
   recipe.losses = test::SentimentLosses{{1, 0.02}};
@@ -67,7 +72,8 @@ template <class P>
 void check_training() {
   INFO(P::name);
   // A step of one batch is one piece of work; with two batches these are two and the rest a third.
-  for (auto const& [size, every, pieces] : std::vector<std::tuple<Index, Index, std::size_t>>{{4, 1, 4}, {2, 2, 2 * (3 + 3)}}) {
+  for (auto const& [size, every, pieces] :
+       std::vector<std::tuple<Index, Index, std::size_t>>{{4, 1, 4}, {2, 2, 2 * (3 + 3)}}) {
     INFO("batches of " << size << ", " << every << " a step");
     auto const at_once = train<P>(size, every, false), recorded = train<P>(size, every, true);
     CHECK(at_once.recorded == 0);
@@ -85,7 +91,7 @@ TEST_CASE("training with its steps put off gives the bits of training at once, i
 
 /// A context with memory for eight numbers, all 1.
 struct Eight {
-  EmulatorContext context{};
+  EmulatorContext context{{.hide_memory = false}};
   Buffer<CudaEmulator<fp32>, float> x{context, 8};
   Eight() { x.upload(std::vector<float>(8, 1.0f)); }
   std::vector<float> values() { return x.download(); }
@@ -113,7 +119,7 @@ TEST_CASE("the work of a body is done when it has returned, once, in its order")
 
 TEST_CASE("a body that uses what its work has not yet given comes to another result than at once") {
   auto const result = [](bool record) {
-    EmulatorContext context({.record_steps = record});
+    EmulatorContext context({.record_steps = record, .hide_memory = false});
     Buffer<CudaEmulator<fp32>, float> x(context, 8);
     x.fill_zero();
     run_step(context, {}, [&] {
@@ -186,6 +192,26 @@ TEST_CASE("pinned memory must stay as it is until its copy is done") {
   context.synchronize();
   memory.resize(100000);  // what was there stays
   CHECK(memory.data()[50] == std::byte{3});
+}
+
+TEST_CASE("the host cannot touch the memory of a device, kernels can") {
+  EmulatorContext context;
+  Buffer<CudaEmulator<fp32>, float> x(context, 8);
+  x.upload(std::vector<float>(8, 1.0f));
+  context.for_each(8, AddNumber{x.data(), 2});
+  CHECK(x.download() == std::vector<float>(8, 3.0f));
+  std::fflush(nullptr);
+  pid_t const child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::signal(SIGSEGV, SIG_DFL);
+    static_cast<void>(std::freopen("/dev/null", "w", stderr));
+    _exit(*static_cast<float const volatile*>(x.data()) == 3 ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGSEGV);
 }
 
 TEST_CASE("scratch memory beyond the plan is refused, where there was a plan") {

@@ -41,8 +41,8 @@ class Layout {
 
 /// What is planned together: what must live until backward, what may be used again at once, and what kernels ask for.
 struct Plan {
-  Layout saved{};    ///< kept from forward to backward
-  Layout scratch{};  ///< within one call; layers that run one after the other share it (mark and rewind)
+  Layout saved{};           ///< kept from forward to backward
+  Layout scratch{};         ///< within one call; layers that run one after the other share it (mark and rewind)
   std::size_t kernels = 0;  ///< bytes of the context's scratch memory: the most that one kernel asks for
 
   /// Counts the kernel of backend B for Op on so many rows of this width.

@@ -36,7 +36,8 @@ struct CudaOptions {
 /// kernels, matrix products.
 ///
 /// Everything is put into the stream and returns at once, but for `download` and `synchronize`. Used by one thread at a
-/// time (`upload_pinned`'s memory may be filled by any); it need not have the device as its current one. Several contexts, on one or several devices, do not mix.
+/// time (`upload_pinned`'s memory may be filled by any); it need not have the device as its current one. Several contexts,
+/// on one or several devices, do not mix.
 class CudaContext {
  public:
   /// Errors: E720 no such device, E721 the driver is too old, E725 no code for the device, E724, E726.

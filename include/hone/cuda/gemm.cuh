@@ -82,8 +82,9 @@ GemmChoice choice_of_process(std::string const& device, GemmProblem const& probl
 /// The first time that a bucket is met, the heuristic's candidates are measured on scratch memory and the fastest is kept
 /// (the first, unless another is 2 % faster). Candidates add in a fixed order: no split of k, or one that is summed up
 /// in the workspace, in the sum's format. Nothing is measured while the user captures a graph, or where the scratch memory
-/// does not fit: then the heuristic's first is taken. Where a step is captured nothing is chosen at all: it is run as it is. Contexts of one process share what was chosen; which candidate wins
-/// may differ from process to process, unless they are given the same (use_algorithms).
+/// does not fit: then the heuristic's first is taken. Where a step is captured nothing is chosen at all: it is run as it is.
+/// Contexts of one process share what was chosen; which candidate wins may differ from process to process, unless they are
+/// given the same (use_algorithms).
 class Gemm {
  public:
   Gemm(DeviceMemory& memory, std::string device_name, bool measure)

@@ -19,6 +19,7 @@
 #include "hone/cuda/rung.hpp"
 #include "hone/generic/backend.hpp"
 #include "hone/testing/block_emulator.hpp"
+#include "hone/testing/device_pages.hpp"
 
 namespace hone::testing {
 
@@ -27,12 +28,15 @@ struct EmulatorOptions {
   int threads = 1;  ///< threads of the host, for what runs through for_each; blocks run one after another
   ThreadOrder order = ThreadOrder::forward;
   bool poison_zones = true;  ///< under AddressSanitizer: reading between allocations is its error as well
-  bool record_steps = true;  ///< the work of a step is put off until its body has returned, as in a graph; false: done at once
+  bool record_steps =
+      true;  ///< the work of a step is put off until its body has returned, as in a graph; false: done at once
+  bool hide_memory = true;  ///< the host cannot touch what was allocated, as on a device: doing so ends the program
 };
 
 /// A HostContext on which the kernels of cuda/ run: block by block, in a chosen order, watched. See BlockEmulator.
 ///
-/// Every allocation begins as NaN, like a device's memory that nobody promised to clear, and lies between zones whose
+/// Every allocation begins as NaN, like a device's memory that nobody promised to clear, is out of the host's reach
+/// (DevicePages: a segmentation fault is code that would fail on a device too), and lies between zones whose
 /// values are compared after every launch: E733 names the kernel that wrote there.
 ///
 /// What happens within `step` is written down and done when the body has returned, as a graph would do it: the body is run
@@ -45,7 +49,8 @@ class EmulatorContext : public HostContext {
       : HostContext({.threads = options.threads}),
         order_(options.order),
         poison_zones_(options.poison_zones),
-        record_steps_(options.record_steps) {}
+        record_steps_(options.record_steps),
+        pages_(options.hide_memory) {}
   EmulatorContext(EmulatorContext const&) = delete;
   EmulatorContext& operator=(EmulatorContext const&) = delete;
   ~EmulatorContext() {
@@ -78,17 +83,16 @@ class EmulatorContext : public HostContext {
   }
   void upload(void* to, void const* from, std::size_t bytes) {
     refuse_in_step("copied to the device");
+    DevicePages::Open const open(pages_);
     HostContext::upload(to, from, bytes);
   }
   void download(void* to, void const* from, std::size_t bytes) {
     refuse_in_step("read a result");
+    DevicePages::Open const open(pages_);
     HostContext::download(to, from, bytes);
   }
   void fill_zero(void* to, std::size_t bytes) {
-    if (recording_)
-      recorded_.push_back([this, to, bytes] { HostContext::fill_zero(to, bytes); });
-    else
-      HostContext::fill_zero(to, bytes);
+    work([this, to, bytes] { HostContext::fill_zero(to, bytes); });
   }
   void synchronize() {
     refuse_in_step("waited");
@@ -121,7 +125,7 @@ class EmulatorContext : public HostContext {
     count(0);
     if (recording_ && scratch_) {  // its kernels are still to run; NaN as soon as they have
       old_scratch_.push_back({scratch_, scratch_bytes_});
-      recorded_.push_back([old = old_scratch_.back()] { std::memset(old.memory, 0xFF, old.bytes); });
+      work([old = old_scratch_.back()] { std::memset(old.memory, 0xFF, old.bytes); });
     } else {
       release_scratch();
     }
@@ -153,8 +157,8 @@ class EmulatorContext : public HostContext {
       drop_old_scratch();
       throw;
     }
-    auto const work = std::exchange(recorded_, {});
-    for (auto const& one : work) one();
+    auto const recorded = std::exchange(recorded_, {});
+    for (auto const& one : recorded) work(one);
     drop_old_scratch();
     ++steps_;
   }
@@ -163,20 +167,14 @@ class EmulatorContext : public HostContext {
 
   template <class Functor>
   void for_each(Index count, Functor const& functor) {
-    if (recording_)
-      recorded_.push_back([this, count, functor] { HostContext::for_each(count, functor); });
-    else
-      HostContext::for_each(count, functor);
+    work([this, count, functor] { HostContext::for_each(count, functor); });
   }
 
   /// Runs the kernel's blocks and returns when all have ended.
   template <BlockKernel K>
   void launch(LaunchShape const& shape, K const& kernel) {
     check_launch(K::name, shape);
-    if (recording_)
-      recorded_.push_back([this, shape, kernel] { run_blocks(shape, kernel); });
-    else
-      run_blocks(shape, kernel);
+    work([this, shape, kernel] { run_blocks(shape, kernel); });
   }
 
  private:
@@ -196,6 +194,16 @@ class EmulatorContext : public HostContext {
   static constexpr std::size_t zone_bytes = 1024;  // keeps the alignment
   static constexpr int zone_value = 0xFB;          // read as a number: -2.6e36
 
+  /// Does it now, on the device's memory, or writes it down.
+  template <class Work>
+  void work(Work const& one) {
+    if (recording_) {
+      recorded_.push_back(one);
+    } else {
+      DevicePages::Open const open(pages_);
+      one();
+    }
+  }
   template <BlockKernel K>
   void run_blocks(LaunchShape const& shape, K const& kernel) {
     check_zones("for_each or the host");
@@ -208,7 +216,8 @@ class EmulatorContext : public HostContext {
   }
 
   static Error refusal(char const* did) {
-    return Error(736, "the body of a step did what it may not", {.value = did, .allowed = "operations, and filling with zero"},
+    return Error(736, "the body of a step did what it may not",
+                 {.value = did, .allowed = "operations, and filling with zero"},
                  "take it out of the body: before run_step, or after it");
   }
   void refuse_in_step(char const* did) const {
@@ -224,7 +233,8 @@ class EmulatorContext : public HostContext {
     peak_ = std::max(peak_, held_ + scratch_reserved_);
   }
   void* take(std::size_t bytes) {
-    auto* const begin = static_cast<unsigned char*>(HostContext::allocate(bytes + 2 * zone_bytes));
+    auto* const begin = pages_.take(bytes + 2 * zone_bytes);
+    DevicePages::Open const open(pages_);
     std::memset(begin, zone_value, zone_bytes);
     std::memset(begin + zone_bytes, 0xFF, bytes);
     std::memset(begin + zone_bytes + bytes, zone_value, zone_bytes);
@@ -237,10 +247,11 @@ class EmulatorContext : public HostContext {
     for (std::size_t i = 0; i < allocations_.size(); ++i) {
       Allocation const allocation = allocations_[i];
       if (allocation.begin + zone_bytes != memory) continue;
+      DevicePages::Open const open(pages_);
       poison(allocation, false);
       if (!damage_) damage_ = damage(allocation, "one that has ended");
       allocations_.erase(allocations_.begin() + static_cast<std::ptrdiff_t>(i));
-      HostContext::deallocate(allocation.begin, allocation.bytes + 2 * zone_bytes);
+      pages_.give(allocation.begin, allocation.bytes + 2 * zone_bytes);
       return true;
     }
     return false;
@@ -284,6 +295,7 @@ class EmulatorContext : public HostContext {
 #if defined(HONE_ADDRESS_SANITIZER)
     if (poison_zones_) return;  // it has seen to it
 #endif
+    DevicePages::Open const open(pages_);
     for (auto const& allocation : allocations_) {
       auto found = damage(allocation, writer);
       if (!found) continue;
@@ -297,6 +309,7 @@ class EmulatorContext : public HostContext {
   ThreadOrder order_;
   [[maybe_unused]] bool poison_zones_;
   bool record_steps_, recording_ = false;
+  DevicePages pages_;
   std::vector<std::function<void()>> recorded_{};  // the work of the step whose body runs, in order
   std::size_t steps_ = 0;
   std::vector<Allocation> allocations_{};

@@ -88,7 +88,8 @@ struct ThrustKernel<EmbeddingBackward<P>> {
   /// The host's sort takes as many ids and rows again; what CUB's takes on a device depends on its version.
   static std::size_t scratch_bytes(Index rows, Index width) {
     std::size_t const norm = detail::norm_temporary_bytes<P>(rows, width);
-    std::size_t const sort = detail::temporary_bytes<std::int32_t>(2 * rows) + 2 * detail::temporary_bytes<std::int32_t>(rows);
+    std::size_t const sort =
+        detail::temporary_bytes<std::int32_t>(2 * rows) + 2 * detail::temporary_bytes<std::int32_t>(rows);
     return norm > sort ? norm : sort;
   }
   template <class Context>
