@@ -131,14 +131,17 @@ runs predict one --file lines.jsonl --format text --whole-file lines.jsonl
 [ "$(wc -l <out)" -eq 2 ] || fail "files"
 head -c 20000000 /dev/zero | tr '\0' a | "$hone" predict one >out 2>err && fail "a line of 20 MB"
 grep -q 'hone-E926' err || fail "no E926 for a line of 20 MB"
-coproc talk { "$hone" predict one 2>/dev/null; }
+mkfifo ask answers
+"$hone" predict one <ask >answers 2>/dev/null &
+process=$!
+exec 3>ask 4<answers
 for text in first second; do # an answer comes before the input ends
-  echo "$text" >&"${talk[1]}"
-  read -r -t 60 answer <&"${talk[0]}" || fail "no answer to a line while the input is open"
+  echo "$text" >&3
+  read -r -t 60 answer <&4 || fail "no answer to a line while the input is open"
   [ "${answer:0:16}" = '{"source":"line ' ] || fail "an answer: $answer"
 done
-exec {talk[1]}>&-
-wait "$talk_PID" || fail "the end of the input"
+exec 3>&- 4<&-
+wait "$process" || fail "the end of the input"
 "$hone" predict one text >/dev/full 2>err && fail "a full disk is no error"
 grep -q 'hone-E701' err || { fail "no E701 for a full disk"; cat err; }
 
@@ -146,8 +149,8 @@ grep -q 'hone-E701' err || { fail "no E701 for a full disk"; cat err; }
 runs evaluate one
 cmp one/predictions.jsonl one/evaluation/predictions.jsonl || fail "evaluate gives other predictions"
 measure() { sed -n 's/^  "accuracy": \([0-9.]*\),$/\1/p' "$1"; }
-[ -n "$(measure one/results.json)" ] && [ "$(measure one/results.json)" = "$(measure one/evaluation/evaluation.json)" ] ||
-  fail "evaluate gives another accuracy"
+[ -n "$(measure one/results.json)" ] || fail "results.json has no accuracy"
+[ "$(measure one/results.json)" = "$(measure one/evaluation/evaluation.json)" ] || fail "evaluate gives another accuracy"
 runs evaluate one --split train --out trained --worst 0
 [ "$(wc -l <trained/predictions.jsonl)" -eq 96 ] || fail "evaluate --split train"
 refused 911 evaluate one --out one
