@@ -247,6 +247,13 @@ TEST_CASE("D13: a place that gives a number away, and a class among three") {
   CHECK(best_giveaway(data, three, 200).share == Approx(1));
 }
 
+TEST_CASE("D13: ids that no vocabulary has take no memory") {
+  auto data = test::clean_data(60);
+  data.tokens.tokens[3] = 2147483647;
+  data.tokens.tokens[9] = -7;
+  CHECK(verdict(leaks_of(data), "D13") == "ok");
+}
+
 TEST_CASE("a rating that a text states of itself") {
   auto const stated = [](char const* text) { return detail::stated_rating(text).value_or(-1); };
   CHECK(stated("I give it 8/10.") == 8);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/ragged_batch.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/train/batch.hpp"
 #include "hone/train/doctor_labels.hpp"
@@ -29,8 +30,8 @@ namespace hone {
 /// seconds (D32) and what the time was too short for (D60).
 ///
 /// @param test  may be null; tokens of it are not needed but for the plan of time
-/// Errors: those of labels_for (labels that a head does not allow), E422 (data not tokenised), E408 (no examples), and those
-/// of the model (ids outside its tables, memory).
+/// Errors: those of labels_for (labels that a head does not allow), E422 (data not tokenised), E408 (no examples), E411,
+/// E412, E414 and E415 (empty texts, ids and lengths beyond the model's tables), and those of memory.
 template <class Model, class RecipeType>
 std::vector<Finding> examine(Model& model, data::Dataset const& train, data::Dataset const* test, RecipeType const& recipe,
                              DoctorOptions const& options = {}) {
@@ -38,6 +39,14 @@ std::vector<Finding> examine(Model& model, data::Dataset const& train, data::Dat
   static_cast<void>(labels_for<HeadList>(train));
   require_tokens(train);
   if (train.size() == 0) throw Error(408, "there are no examples to examine", {}, "check the training data");
+  if constexpr (requires { model.config().vocab_size; })
+    for (std::size_t i = 0; i < train.size(); ++i) {
+      RaggedBatch one;
+      one.first_example = Index(i);
+      one.push_back(train.tokens[i]);
+      auto const& config = model.config();
+      one.check(config.vocab_size, config.max_position_embeddings, config.type_vocab_size);
+    }
   auto const labels = head_labels<HeadList>(train);
   Tokenizer const* tokenizer = nullptr;
   if constexpr (requires { model.has_tokenizer(); })

@@ -42,8 +42,10 @@ inline std::vector<std::size_t> rows_for_leaks(std::size_t examples, std::size_t
 /// not this class) over those of the more frequent answer. For numbers: squared correlation with the presence.
 inline Giveaway presence_giveaway(data::Dataset const& data, HeadLabels const& labels, std::span<std::size_t const> rows) {
   auto const& tokens = data.tokens.tokens;
-  auto const vocabulary =
-      static_cast<std::size_t>(tokens.empty() ? 0 : std::max(0, *std::max_element(tokens.begin(), tokens.end()))) + 1;
+  // Ids beyond any vocabulary (2^24, as in config.json) are left out: they must not decide how much memory is taken.
+  std::int32_t most = 0;
+  for (std::int32_t const id : tokens) most = std::max(most, id < (1 << 24) ? id : 0);
+  auto const vocabulary = static_cast<std::size_t>(most) + 1;
   auto const classes = static_cast<std::size_t>(std::max<Index>(labels.classes, 1));
   std::vector<std::uint32_t> count(vocabulary * classes), last(vocabulary, 0);
   std::vector<double> sum(labels.classes == 0 ? vocabulary : 0), totals(classes);
@@ -57,7 +59,7 @@ inline Giveaway presence_giveaway(data::Dataset const& data, HeadLabels const& l
     ++stamp;
     for (std::int32_t const id : data.tokens[row]) {
       auto const t = static_cast<std::size_t>(id);
-      if (id < 0 || last[t] == stamp) continue;
+      if (id < 0 || id > most || last[t] == stamp) continue;
       last[t] = stamp;
       count[t * classes + k] += 1;
       if (labels.classes == 0) sum[t] += labels.values[row] - mean;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -14,10 +13,9 @@
 
 #include "hone/data/dataset.hpp"
 #include "hone/loss/cross_entropy.hpp"
-#include "hone/ops/gradient_norm.hpp"
-#include "hone/optim/clip.hpp"
-#include "hone/train/batch.hpp"
+#include "hone/train/doctor_exam.hpp"
 #include "hone/train/doctor_options.hpp"
+#include "hone/train/doctor_rates.hpp"
 #include "hone/train/doctor_text.hpp"
 #include "hone/train/evaluate.hpp"
 #include "hone/train/finding.hpp"
@@ -25,119 +23,7 @@
 
 namespace hone {
 
-/// How fast the model computes, measured on a few texts.
-struct DoctorSpeed {
-  double train_tokens_per_second = 0, predict_tokens_per_second = 0;
-  double optimizer_seconds = 0;  ///< one step of it
-  double run_seconds = 0;        ///< that examine_model took in all
-};
-
 namespace detail {
-
-/// The doctor at work on one model. Everything here leaves the parameters changed; examine_model puts them back.
-template <class Model, class RecipeType>
-class ModelExam {
-  using B = typename Model::BackendType;
-  using HeadList = typename Model::HeadsType;
-  using Labels = typename HeadList::Labels;
-  using Clock = std::chrono::steady_clock;
-
- public:
-  struct Sample {
-    RaggedBatch batch{};
-    Labels labels{};
-  };
-  struct Losses {
-    double total = 0;               ///< weighted
-    std::vector<double> by_head{};  ///< means, not weighted
-  };
-
-  ModelExam(Model& model, data::Dataset const& train, RecipeType const& recipe, DoctorOptions const& options)
-      : model_(model), train_(train), recipe_(recipe), options_(options), labels_(labels_for<HeadList>(train)) {
-    order_ = options.first_order(train.size());
-  }
-
-  double elapsed() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
-  bool time_for(double seconds) const { return elapsed() + seconds <= seconds_; }
-  /// A long run may be looked at for longer: 0.2 % of its time.
-  void plan_time(double train_tokens_per_second) {
-    auto const& t = options_.training;
-    double const mean = static_cast<double>(train_.tokens.tokens.size()) / static_cast<double>(train_.size());
-    double const seen = std::min(static_cast<double>(t.num_steps) * static_cast<double>(t.batch_size * t.step_every),
-                                 static_cast<double>(t.epochs) * static_cast<double>(train_.size()));
-    seconds_ = std::max(options_.seconds, 0.002 * seen * mean / train_tokens_per_second);
-  }
-  double seconds() const { return seconds_; }
-
-  /// The first texts of the order, at most so many and of so many tokens together; each keeps its first tokens and its last
-  /// ([SEP]), `most_each` in all. One text at least.
-  Sample sample(std::size_t texts, std::size_t tokens, std::size_t most_each) const {
-    Sample made;
-    for (std::size_t const row : order_) {
-      auto ids = std::vector<std::int32_t>(train_.tokens[row].begin(), train_.tokens[row].end());
-      if (ids.size() > most_each) ids.erase(ids.begin() + std::ptrdiff_t(most_each) - 1, ids.end() - 1);
-      auto const taken = static_cast<std::size_t>(made.batch.rows());
-      if (made.batch.size() > 0 && taken + ids.size() > tokens) break;
-      made.batch.push_back(ids);
-      for_each_index<HeadList::count>([&](auto i) { std::get<i>(made.labels).push_back(std::get<i>(labels_)[row]); });
-      if (static_cast<std::size_t>(made.batch.size()) >= texts) break;
-    }
-    return made;
-  }
-
-  /// Forward and backward, no dropout. The gradients stay in the store.
-  Losses gradients(Sample const& sample) {
-    model_.begin_step(sample.batch.size());
-    model_.accumulate(sample.batch, sample.labels, recipe_.losses, DropoutKey{});
-    model_.end_step();
-    return losses(model_.step_results());
-  }
-  Losses losses(typename Model::StepResults const& results) const {
-    Losses all;
-    for (std::size_t i = 0; i < HeadList::count; ++i) {
-      double sum = 0;
-      for (double const loss : results.losses[i]) sum += loss;
-      all.by_head.push_back(sum / static_cast<double>(results.losses[i].size()));
-      all.total += recipe_.losses.weights[i] * all.by_head.back();
-    }
-    return all;
-  }
-  /// One optimizer step at a rate; the losses are those before it.
-  template <class State>
-  Losses step(Sample const& sample, State& state, ClipState<B>& clip, double rate) {
-    model_.begin_step(sample.batch.size());
-    model_.accumulate(sample.batch, sample.labels, recipe_.losses, DropoutKey{});
-    model_.end_step();
-    recipe_.clip.template apply<B>(model_.context(), model_.parameters(), clip);
-    run<B>(model_.context(), GuardScale<typename B::Precision>{model_.step_losses(), clip.scale()});
-    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), state, clip.scale(), rate);
-    return losses(model_.step_results());
-  }
-  auto new_optimizer() { return recipe_.optimizer.template init<B>(model_.context(), model_.parameters()); }
-  ClipState<B> new_clip() { return ClipState<B>(model_.context(), model_.parameters()); }
-
-  /// Whether a head's own parameters came from a file, so that it need not begin at chance.
-  bool head_is_loaded(std::string const& head) const {
-    if constexpr (requires { model_.ledger(); })
-      for (auto const& entry : model_.ledger().entries())
-        if (entry.parameter == head + ".weight") return entry.state == LedgerState::loaded;
-    return false;
-  }
-
-  Model& model() { return model_; }
-  RecipeType const& recipe() const { return recipe_; }
-  DoctorOptions const& options() const { return options_; }
-
- private:
-  Model& model_;
-  data::Dataset const& train_;
-  RecipeType const& recipe_;
-  DoctorOptions const& options_;
-  Labels labels_;
-  std::vector<std::size_t> order_{};
-  double seconds_ = options_.seconds;
-  Clock::time_point begin_ = Clock::now();
-};
 
 /// D20: cross entropy of new classifying heads, against ln K.
 inline Finding first_loss_finding(std::string const& head, Index classes, double loss, bool loaded) {
@@ -283,107 +169,6 @@ Finding gradient_finding(Model& model, std::span<std::string const> heads_withou
       finding.detail = "not trained, for the weight of their loss is 0: " + list_text(heads_without_loss);
     }
   }
-  return finding;
-}
-
-/// Losses of one batch under growing learning rates: what the range test measures.
-struct RateRange {
-  std::vector<double> rates{};
-  std::vector<double> losses{};  ///< before each step, and after the last: one more than rates
-  double best = 0;               ///< the rate at which the loss fell most; 0: it never fell
-  double too_high = 0;           ///< the first rate after which the loss was above where it began; 0: none
-};
-
-/// Reads a series of losses. A fall counts relative to what was there.
-inline void read_range(RateRange& range) {
-  double largest_fall = 0;
-  for (std::size_t i = 0; i + 1 < range.losses.size(); ++i) {
-    double const before = range.losses[i], after = range.losses[i + 1];
-    bool const up = !std::isfinite(after) || after > 1.05 * range.losses.front() + 1e-3;
-    if (range.too_high == 0 && up) range.too_high = range.rates[i];
-    if (range.too_high > 0) break;
-    double const fall = (before - after) / std::max(before, 1e-12);
-    if (fall > largest_fall) largest_fall = fall, range.best = range.rates[i];
-  }
-}
-
-/// Steps on one batch, each at a higher rate, from 1e-5 on, until the loss explodes.
-/// Source: Smith 2017, arXiv:1506.01186, section 3.3.
-template <class Exam>
-RateRange measure_range(Exam& exam, typename Exam::Sample const& sample, double factor) {
-  RateRange range;
-  auto state = exam.new_optimizer();
-  auto clip = exam.new_clip();
-  for (double rate = 1e-5; rate < 1.1; rate *= factor) {
-    range.rates.push_back(rate);
-    range.losses.push_back(exam.step(sample, state, clip, rate).total);
-    double const loss = range.losses.back();
-    if (!std::isfinite(loss) || loss > 2 * range.losses.front() + 1) break;
-  }
-  range.losses.push_back(exam.gradients(sample).total);
-  read_range(range);
-  return range;
-}
-
-/// The losses of one batch at one rate, before the first step and after the last: as many steps as it takes to learn
-/// something, at most 40; where time is short not fewer than 6.
-struct OverfitRun {
-  double before = 0, after = 0;
-  std::size_t steps = 0;
-};
-template <class Exam>
-OverfitRun measure_overfit(Exam& exam, typename Exam::Sample const& sample, double rate, double seconds_of_step) {
-  auto state = exam.new_optimizer();
-  auto clip = exam.new_clip();
-  OverfitRun run;
-  for (;; ++run.steps) {
-    bool const last = run.steps >= 40 || (run.steps >= 6 && !exam.time_for(seconds_of_step));
-    run.after = last ? exam.gradients(sample).total : exam.step(sample, state, clip, rate).total;
-    if (run.steps == 0) run.before = run.after;
-    if (last || !(run.after >= 0.7 * run.before)) return run;
-  }
-}
-
-inline Finding rate_finding(RateRange const& range, double rate) {
-  Finding finding{"D24", Severity::ok, "", "", "", {}};
-  finding.data = {{"rates", range.rates}, {"losses", range.losses}, {"best", range.best}, {"too_high", range.too_high}};
-  if (range.best == 0) {
-    finding.severity = Severity::warning;
-    finding.title = "no learning rate from " + number_text(range.rates.front()) + " to " + number_text(range.rates.back()) +
-                    " made the loss of one batch fall";
-    finding.next = "see D22 and D23: something keeps the model from learning";
-    return finding;
-  }
-  finding.title = "learning rate " + number_text(rate) + "; one batch is learnt fastest at " + number_text(range.best) +
-                  (range.too_high > 0 ? ", its loss rises from " + number_text(range.too_high) + " on" : "");
-  if (range.too_high > 0 && rate >= range.too_high) {
-    finding.severity = Severity::error;
-    finding.title += ": too high";
-    finding.next = "begin with " + number_text(range.too_high / 30, 1) + " or less";
-  } else if (range.too_high > 0 && rate > range.too_high / 4) {
-    finding.severity = Severity::warning;
-    finding.title += ": close to that";
-    finding.next = "begin with " + number_text(range.too_high / 30, 1) + ", or use warm-up";
-  } else if (rate < range.best / 3000) {
-    finding.severity = Severity::note;
-    finding.title += ": very low";
-    finding.next = "with so small a rate little is learnt in one epoch; try " + number_text(range.best / 30, 1);
-  }
-  return finding;
-}
-
-/// D23: whether a few steps on one batch drive its loss down.
-inline Finding overfit_finding(double before, double after, std::size_t steps, double rate, std::size_t texts) {
-  Finding finding{"D23", Severity::ok, "", "", "", {{"before", before}, {"after", after}, {"steps", steps}, {"rate", rate}}};
-  finding.title = counted(steps, "step") + " on one batch of " + counted(texts, "text") + ": loss " + number_text(before) +
-                  " to " + number_text(after);
-  if (after < 0.9 * before) return finding;
-  bool const none = !(after < 0.99 * before);
-  finding.severity = none ? Severity::error : Severity::warning;
-  finding.title += none ? ": it is not learnt" : ": it is hardly learnt";
-  finding.detail =
-      "at learning rate " + number_text(rate) + ", without dropout; a model that trains learns a few texts by heart";
-  finding.next = "see D22 for parts that get no gradient; check optimizer, clipping and loss weights of the recipe";
   return finding;
 }
 
