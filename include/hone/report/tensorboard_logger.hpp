@@ -78,13 +78,13 @@ inline std::string cell_text(nlohmann::ordered_json const& cell) {
 inline std::string markdown_table(TextTable const& table, std::size_t rows) {
   std::string text = "|", rule = "\n|";
   for (auto const& column : table.columns) {
-    text += " " + escaped_markdown(valid_utf8(column)) + " |";
+    text.append(" ").append(escaped_markdown(valid_utf8(column))).append(" |");
     rule += "---|";
   }
   text += rule;
   for (std::size_t r = 0; r < std::min(rows, table.rows.size()); ++r) {
     text += "\n|";
-    for (auto const& cell : table.rows[r]) text += " " + cell_text(cell) + " |";
+    for (auto const& cell : table.rows[r]) text.append(" ").append(cell_text(cell)).append(" |");
   }
   if (table.rows.size() > rows) text += "\n\n" + std::to_string(rows) + " of " + std::to_string(table.rows.size()) + " rows";
   return text + "\n";
