@@ -263,6 +263,16 @@ TEST_CASE("D24: learning rates that are too high, close to it, and very low") {
   CHECK(with(too_high / 2).severity == Severity::warning);
   CHECK(with(best / 10000).severity == Severity::note);
   CHECK(with(1e-3).data == usual.data);  // the same call finds the same
+
+  auto recipe = test::clean_recipe();  // a schedule that begins low: one batch at the full rate says less
+  recipe.schedule.warmup = 100;
+  auto const warmed = [&](double rate) {
+    auto options = patient();
+    options.training.learning_rate = rate;
+    return finding_of(examined(model, data, recipe, options), "D24").severity;
+  };
+  CHECK(warmed(too_high) == Severity::warning);
+  CHECK(warmed(too_high / 2) == Severity::note);
 }
 
 TEST_CASE("how a series of losses is read") {

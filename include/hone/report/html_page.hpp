@@ -62,12 +62,17 @@ function overview() {
   const tiles = h('div', {class: 'tiles'});
   const tile = (name, value, more) => tiles.append(h('div', {class: 'tile'}, h('span', {}, name), h('b', {}, value),
     h('span', {}, more || '')));
+  const latest = data.evaluations[data.evaluations.length - 1];
   for (const head of data.heads) {
     if (head.accuracy) tile('Accuracy of ' + head.name, percent(head.accuracy[0], 2),
       '95 % interval ' + percent(head.accuracy[1], 2) + ' to ' + percent(head.accuracy[2],
           2) + ', ' + plural(head.count, 'text'));
-    if (head.mae) tile('Mean absolute error of ' + head.name, number(head.mae[0], 3),
-      '95 % interval ' + number(head.mae[1], 3) + ' to ' + number(head.mae[2], 3) + ', ' + plural(head.count, 'text'));
+    if (head.mae) {
+      const measured = latest && latest.heads[head.name];
+      const interval = measured && measured.mean_absolute_error_interval || head.mae.slice(1);
+      tile('Mean absolute error of ' + head.name, number(head.mae[0], 3), '95 % interval ' + number(interval[0], 3) +
+        ' to ' + number(interval[1], 3) + ', ' + plural(head.count, 'text'));
+    }
     if (head.ece != null) tile('Calibration error of ' + head.name, percent(head.ece, 2),
         'expected (ECE), 15 bins; 0 is best');
   }
@@ -79,17 +84,16 @@ function overview() {
   box.append(tiles);
   if (!data.evaluations.length) box.append(h('p', {class: 'soft'},
     'There has been no evaluation yet: measures and examples come with the first one.'));
-  const last = data.evaluations[data.evaluations.length - 1];
-  if (last && Object.keys(last.heads).length) {
+  if (latest && Object.keys(latest.heads).length) {
     const rows = [];
-    for (const [head, measures] of Object.entries(last.heads)) for (const [name, value] of Object.entries(measures)) {
+    for (const [head, measures] of Object.entries(latest.heads)) for (const [name, value] of Object.entries(measures)) {
       if (Array.isArray(value)) continue;
       const interval = measures[name + '_interval'];
       rows.push([head, name.replaceAll('_', ' '), number(value, 4), interval ? number(interval[0],
           4) + ' to ' + number(interval[1], 4) : '']);
     }
     box.append(h('details', {open: rows.length < 30 || null}, h('summary', {}, 'All measures after step ' +
-        count(last.step)),
+        count(latest.step)),
       table(['Head', 'Measure', 'Value', '95 % interval'], rows, [2, 3])));
   }
 }

@@ -227,7 +227,8 @@ std::vector<Finding> examine_model(Model& model, data::Dataset const& train, Rec
       auto const run = detail::measure_overfit(exam, small, rate, step);
       findings.push_back(detail::overfit_finding(run.before, run.after, run.steps, rate, texts));
     }
-    findings.push_back(detail::rate_finding(range, options.training.learning_rate));
+    bool const warms_up = recipe.schedule.factor(0, std::max<Index>(options.training.num_steps, 1)) < 0.2;
+    findings.push_back(detail::rate_finding(range, options.training.learning_rate, warms_up));
   } else {
     findings.push_back(
         detail::capped_finding("no time for steps on one batch (D23) and for learning rates (D24)", exam.seconds()));

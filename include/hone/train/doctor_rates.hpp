@@ -73,7 +73,9 @@ OverfitRun measure_overfit(Exam& exam, typename Exam::Sample const& sample, doub
   }
 }
 
-inline Finding rate_finding(RateRange const& range, double rate) {
+/// D24: the rate of the run beside what one batch can bear.
+/// @param warms_up  the schedule begins low, so that the first steps, which one batch can tell of, are not at this rate
+inline Finding rate_finding(RateRange const& range, double rate, bool warms_up = false) {
   Finding finding{"D24", Severity::ok, "", "", "", {}};
   finding.data = {{"rates", range.rates}, {"losses", range.losses}, {"best", range.best}, {"too_high", range.too_high}};
   if (range.best == 0) {
@@ -86,13 +88,14 @@ inline Finding rate_finding(RateRange const& range, double rate) {
   finding.title = "learning rate " + number_text(rate) + "; one batch is learnt fastest at " + number_text(range.best) +
                   (range.too_high > 0 ? ", its loss rises from " + number_text(range.too_high) + " on" : "");
   if (range.too_high > 0 && rate >= range.too_high) {
-    finding.severity = Severity::error;
-    finding.title += ": too high";
+    finding.severity = warms_up ? Severity::warning : Severity::error;
+    finding.title += warms_up ? ": too high without warm-up" : ": too high";
     finding.next = "begin with " + number_text(range.too_high / 30, 1) + " or less";
   } else if (range.too_high > 0 && rate > range.too_high / 4) {
-    finding.severity = Severity::warning;
+    finding.severity = warms_up ? Severity::note : Severity::warning;
     finding.title += ": close to that";
-    finding.next = "begin with " + number_text(range.too_high / 30, 1) + ", or use warm-up";
+    finding.next =
+        warms_up ? "the warm-up is needed" : "begin with " + number_text(range.too_high / 30, 1) + ", or use warm-up";
   } else if (rate < range.best / 3000) {
     finding.severity = Severity::note;
     finding.title += ": very low";
