@@ -145,6 +145,8 @@ TEST_CASE("an own label is checked") {
   CHECK(text.find("0 to 1") != std::string::npos);
   std::get<1>(made.labels).pop_back();
   CHECK(test::error_number([&] { model.accumulate(made.batch, made.labels, ThreeLosses{}, {}); }) == 611);
+  std::get<1>(made.labels).push_back(0.5f);
+  std::get<1>(made.labels)[3] = 0.5f;
   model.begin_step(7);
   CHECK(test::error_number([&] { model.accumulate(made.batch, made.labels, ThreeLosses{}, {}); }) == 610);
 }
