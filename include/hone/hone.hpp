@@ -13,6 +13,7 @@
 #include "hone/core/dropout.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/fixed_string.hpp"
+#include "hone/core/growing_file.hpp"
 #include "hone/core/host_context.hpp"
 #include "hone/core/host_memory.hpp"
 #include "hone/core/input_file.hpp"

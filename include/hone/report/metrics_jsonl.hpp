@@ -1,12 +1,6 @@
 // metrics.jsonl: one JSON object a line, one line a step, each on the disk's way as soon as the step is done.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -14,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
-#include "hone/core/error.hpp"
-#include "hone/core/atomic_file.hpp"
+#include "hone/core/growing_file.hpp"
+#include "hone/core/input_file.hpp"
 #include "hone/train/step_report.hpp"
 
 namespace hone {
@@ -55,70 +49,31 @@ class JsonLinesFile {
  public:
   enum class Open { fresh, append };
 
-  explicit JsonLinesFile(std::filesystem::path path, Open how = Open::fresh) : path_(std::move(path)) {
-    do descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    while (descriptor_ < 0 && errno == EINTR);
-    if (descriptor_ < 0) throw detail::write_error(errno, "creating a file", path_, 1);
-    try {
-      if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        throw Error(708, "another process is writing to this file", {.file = path_.string()},
-                    "wait until it has ended, or choose another output folder");
-      if (how == Open::append) cut_torn_line();
-      if (how == Open::fresh && ::ftruncate(descriptor_, 0) != 0)
-        throw detail::write_error(errno, "emptying a file", path_, 1);
-    } catch (...) {
-      ::close(descriptor_);
-      throw;
-    }
+  explicit JsonLinesFile(std::filesystem::path path, Open how = Open::fresh) : file_(std::move(path)) {
+    file_.cut(how == Open::append ? end_of_lines() : 0);
   }
-  JsonLinesFile(JsonLinesFile const&) = delete;
-  JsonLinesFile& operator=(JsonLinesFile const&) = delete;
-  ~JsonLinesFile() { ::close(descriptor_); }
 
-  std::filesystem::path const& path() const { return path_; }
+  std::filesystem::path const& path() const { return file_.path(); }
 
   /// Adds one line.
-  void add(nlohmann::ordered_json const& json) {
-    std::string const line = json_line(json) + "\n";
-    struct stat before {};
-    ::fstat(descriptor_, &before);
-    std::string_view rest = line;
-    while (!rest.empty()) {
-      auto const put = ::write(descriptor_, rest.data(), rest.size());
-      if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) {
-        int const code = put < 0 ? errno : ENOSPC;
-        [[maybe_unused]] int const cut = ::ftruncate(descriptor_, before.st_size);
-        throw detail::write_error(code, "adding a line", path_, line.size());
-      }
-      rest.remove_prefix(static_cast<std::size_t>(put));
-    }
-  }
+  void add(nlohmann::ordered_json const& json) { file_.add(json_line(json) + "\n", "adding a line"); }
   void add(StepReport const& step) { add(to_json(step)); }
 
  private:
-  void cut_torn_line() {
-    struct stat about {};
-    if (::fstat(descriptor_, &about) != 0) throw detail::write_error(errno, "reading a file", path_, 1);
-    off_t end = about.st_size;
+  /// Where the last whole line ends.
+  std::uint64_t end_of_lines() const {
+    InputFile const file(file_.path());
     char piece[4096];
-    while (end > 0) {
-      off_t const begin = end > off_t(sizeof piece) ? end - off_t(sizeof piece) : 0;
-      auto const got = ::pread(descriptor_, piece, static_cast<std::size_t>(end - begin), begin);
-      if (got != end - begin) throw detail::write_error(got < 0 ? errno : EIO, "reading a file", path_, 1);
-      auto const newline = std::string_view(piece, static_cast<std::size_t>(got)).rfind('\n');
-      if (newline != std::string_view::npos) {
-        end = begin + off_t(newline) + 1;
-        break;
-      }
+    for (std::uint64_t end = file.size(); end > 0;) {
+      std::uint64_t const begin = end > sizeof piece ? end - sizeof piece : 0;
+      std::string_view const bytes(piece, file.read_some(begin, piece, static_cast<std::size_t>(end - begin)));
+      if (auto const newline = bytes.rfind('\n'); newline != std::string_view::npos) return begin + newline + 1;
       end = begin;
     }
-    if (end != about.st_size && ::ftruncate(descriptor_, end) != 0)
-      throw detail::write_error(errno, "cutting a torn line", path_, 1);
+    return 0;
   }
 
-  std::filesystem::path path_;
-  int descriptor_ = -1;
+  GrowingFile file_;
 };
 
 }  // namespace hone

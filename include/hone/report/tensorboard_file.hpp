@@ -1,13 +1,7 @@
 // The event files that TensorBoard reads: framed records, each with checksums. A torn end is found and cut off.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -16,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "hone/core/atomic_file.hpp"
 #include "hone/core/crc32c.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/growing_file.hpp"
 #include "hone/core/input_file.hpp"
 
 namespace hone {
@@ -121,25 +115,15 @@ class EventFile {
   enum class Open { fresh, append };
 
   /// fresh: what was there is gone. append: a torn end is cut off.
-  explicit EventFile(std::filesystem::path path, Open how = Open::fresh) : path_(std::move(path)) {
-    do descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    while (descriptor_ < 0 && errno == EINTR);
-    if (descriptor_ < 0) throw write_error(errno, "creating a file", path_, 1);
-    try {
-      if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        throw Error(708, "another process is writing to this file", {.file = path_.string()},
-                    "wait until it has ended, or choose another output folder");
-      if (how == Open::append) {
-        InputFile const file(path_);
-        auto const found = FileScanner(file).scan([](std::string_view) {});
-        size_ = found.end;
-        torn_ = found.size - found.end;
-      }
-      if (::ftruncate(descriptor_, static_cast<off_t>(size_)) != 0) throw write_error(errno, "cutting a file", path_, 1);
-    } catch (...) {
-      ::close(descriptor_);
-      throw;
+  explicit EventFile(std::filesystem::path path, Open how = Open::fresh) : file_(std::move(path)) {
+    if (how == Open::fresh) {
+      file_.cut(0);
+      return;
     }
+    InputFile const file(file_.path());
+    auto const found = FileScanner(file).scan([](std::string_view) {});
+    torn_ = found.size - found.end;
+    file_.cut(found.end);
   }
   EventFile(EventFile const&) = delete;
   EventFile& operator=(EventFile const&) = delete;
@@ -148,7 +132,6 @@ class EventFile {
       flush();
     } catch (...) {  // nobody is left who could be told
     }
-    ::close(descriptor_);
   }
 
   void add(std::string_view payload) {
@@ -156,29 +139,14 @@ class EventFile {
     if (held_back_.size() >= (1 << 18)) flush();
   }
   /// All records are with the system when it returns. Where they do not fit, those of this flush are lost.
-  void flush() {
-    std::string const all = std::exchange(held_back_, {});
-    for (std::uint64_t done = 0; done < all.size();) {
-      auto const put = ::pwrite(descriptor_, all.data() + done, static_cast<std::size_t>(all.size() - done),
-                                static_cast<off_t>(size_ + done));
-      if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) {
-        int const code = put < 0 ? errno : ENOSPC;
-        [[maybe_unused]] int const taken_back = ::ftruncate(descriptor_, static_cast<off_t>(size_));
-        throw write_error(code, "adding records", path_, all.size());
-      }
-      done += static_cast<std::uint64_t>(put);
-    }
-    size_ += all.size();
-  }
+  void flush() { file_.add(std::exchange(held_back_, {}), "adding records"); }
 
-  std::filesystem::path const& path() const noexcept { return path_; }
+  std::filesystem::path const& path() const noexcept { return file_.path(); }
   std::uint64_t torn() const noexcept { return torn_; }  ///< bytes of a torn end that were cut off
 
  private:
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  std::uint64_t size_ = 0, torn_ = 0;
+  GrowingFile file_;
+  std::uint64_t torn_ = 0;
   std::string held_back_{};
 };
 

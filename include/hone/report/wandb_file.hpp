@@ -1,22 +1,16 @@
 // The log of a Weights & Biases run: a file of framed records, each with a checksum. A torn end is found and cut off.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "hone/core/atomic_file.hpp"
 #include "hone/core/crc32.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/growing_file.hpp"
 #include "hone/core/input_file.hpp"
 
 namespace hone::detail::wandb {
@@ -170,32 +164,18 @@ class LogFile {
   enum class Open { fresh, append };
 
   /// fresh: what was there is gone. append: a torn end is cut off; the file is made where there is none.
-  explicit LogFile(std::filesystem::path path, Open how = Open::fresh) : path_(std::move(path)) {
-    do descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    while (descriptor_ < 0 && errno == EINTR);
-    if (descriptor_ < 0) throw write_error(errno, "creating a file", path_, 1);
-    try {
-      if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        throw Error(708, "another process is writing to this file", {.file = path_.string()},
-                    "wait until it has ended, or choose another output folder");
-      if (how == Open::append) {
-        InputFile const file(path_);
-        auto const found = FileScanner(file).scan([](std::uint64_t, std::string_view) {});
-        records_ = found.records;
-        torn_ = found.size - found.end;
-        cut(found.end);
-      } else {
-        cut(0);
-      }
-      if (size_ == 0) write(file_header);
-    } catch (...) {
-      ::close(descriptor_);
-      throw;
+  explicit LogFile(std::filesystem::path path, Open how = Open::fresh) : file_(std::move(path)) {
+    if (how == Open::append) {
+      InputFile const file(file_.path());
+      auto const found = FileScanner(file).scan([](std::uint64_t, std::string_view) {});
+      records_ = found.records;
+      torn_ = found.size - found.end;
+      cut(found.end);
+    } else {
+      cut(0);
     }
+    if (size_ == 0) write(file_header);
   }
-  LogFile(LogFile const&) = delete;
-  LogFile& operator=(LogFile const&) = delete;
-  ~LogFile() { ::close(descriptor_); }
 
   /// Adds one record. (An empty one is sound in the file, but `wandb sync` ends at it.)
   void add(std::string_view payload) {
@@ -207,34 +187,23 @@ class LogFile {
 
   /// Cuts off everything from byte `end` on, which has to be the end of a record (or 0).
   void cut(std::uint64_t end) {
-    if (::ftruncate(descriptor_, static_cast<off_t>(end)) != 0) throw write_error(errno, "cutting a file", path_, 1);
+    file_.cut(end);
     size_ = end;
   }
 
   std::uint64_t size() const noexcept { return size_; }
   std::int64_t records() const noexcept { return records_; }  ///< whole ones that were found, and those added
   std::uint64_t torn() const noexcept { return torn_; }       ///< bytes of a torn end that were cut off
-  std::filesystem::path const& path() const noexcept { return path_; }
+  std::filesystem::path const& path() const noexcept { return file_.path(); }
 
  private:
   void write(std::string_view bytes) {
-    for (std::uint64_t done = 0; done < bytes.size();) {
-      auto const put = ::pwrite(descriptor_, bytes.data() + done, static_cast<std::size_t>(bytes.size() - done),
-                                static_cast<off_t>(size_ + done));
-      if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) {
-        int const code = put < 0 ? errno : ENOSPC;
-        [[maybe_unused]] int const taken_back = ::ftruncate(descriptor_, static_cast<off_t>(size_));
-        throw write_error(code, "adding a record", path_, bytes.size());
-      }
-      done += static_cast<std::uint64_t>(put);
-    }
+    file_.add(bytes, "adding a record");
     size_ += bytes.size();
   }
 
-  std::filesystem::path path_;
-  int descriptor_ = -1;
-  std::uint64_t size_ = 0, torn_ = 0;
+  GrowingFile file_;
+  std::uint64_t size_ = 0, torn_ = 0;  // what a record looks like depends on where it begins
   std::int64_t records_ = 0;
   std::string buffer_{};
 };
