@@ -173,18 +173,7 @@ TEST_CASE("a step like the one before takes no memory and waits for nothing: it 
 data::Dataset some_data() {
   std::vector<Index> lengths;
   for (Index i = 0; i < 40; ++i) lengths.push_back(1 + i * 7 % 23);
-  auto const all = test::random_batch(lengths, 9);
-  data::Dataset made;
-  made.labels = {{"is_positive", {}}, {"star_rating", {}}};
-  for (Index b = 0; b < all.batch.size(); ++b) {
-    made.sources.push_back(std::to_string(b));
-    made.texts.push_back("");
-    made.tokens.push_back(std::span(all.batch.tokens)
-                              .subspan(std::size_t(all.batch.offsets[std::size_t(b)]), std::size_t(all.batch.length(b))));
-    made.labels[0].values.push_back(std::get<0>(all.labels)[std::size_t(b)]);
-    made.labels[1].values.push_back(std::get<1>(all.labels)[std::size_t(b)]);
-  }
-  return made;
+  return test::random_dataset(lengths, 9);
 }
 
 /// The checksum of the weights after six epochs of the trainer.

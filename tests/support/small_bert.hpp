@@ -8,6 +8,7 @@
 
 #include "hone/core/philox.hpp"
 #include "hone/core/sha256.hpp"
+#include "hone/data/dataset.hpp"
 #include "hone/optim/adamw.hpp"
 #include "hone/optim/clip.hpp"
 #include "support/tiny_bert.hpp"
@@ -48,6 +49,22 @@ inline LabelledBatch random_batch(std::vector<Index> const& lengths, std::uint64
     double const stars = 1 + double(random.below(10));
     std::get<0>(made.labels).push_back(stars > 5 ? 1 : 0);
     std::get<1>(made.labels).push_back(stars);
+  }
+  return made;
+}
+
+/// The sequences of `random_batch`, as a training set with both labels.
+inline data::Dataset random_dataset(std::vector<Index> const& lengths, std::uint64_t seed = 1) {
+  auto const all = random_batch(lengths, seed);
+  data::Dataset made;
+  made.labels = {{"is_positive", {}}, {"star_rating", {}}};
+  for (Index b = 0; b < all.batch.size(); ++b) {
+    made.sources.push_back(std::to_string(b));
+    made.texts.push_back("");
+    made.tokens.push_back(std::span(all.batch.tokens)
+                              .subspan(std::size_t(all.batch.offsets[std::size_t(b)]), std::size_t(all.batch.length(b))));
+    made.labels[0].values.push_back(std::get<0>(all.labels)[std::size_t(b)]);
+    made.labels[1].values.push_back(std::get<1>(all.labels)[std::size_t(b)]);
   }
   return made;
 }

@@ -5,45 +5,12 @@
 #include <utility>
 
 #include "support/catch.hpp"
+#include "support/written.hpp"
 
 using namespace hone;
+using test::Written;
 
 namespace {
-
-StepReport report(Index step, double elapsed, double loss = 0.5) {
-  StepReport made;
-  made.step = step;
-  made.total_steps = 100;
-  made.losses = {{"is_positive", loss}, {"star_rating", 2.0}};
-  made.accuracy = 0.75;
-  made.learning_rate = 1e-5;
-  made.grad_norm = 3.25;
-  made.examples = 16;
-  made.tokens = 4000;
-  made.seconds = 2;
-  made.elapsed = elapsed;
-  return made;
-}
-
-/// What a console writes into a file.
-class Written {
- public:
-  Written() : stream_(std::tmpfile()) {}
-  Written(Written const&) = delete;
-  Written& operator=(Written const&) = delete;
-  ~Written() { std::fclose(stream_); }
-  std::FILE* stream() { return stream_; }
-  std::string text() {
-    std::fflush(stream_);
-    std::string all(static_cast<std::size_t>(std::ftell(stream_)), '\0');
-    std::rewind(stream_);
-    REQUIRE(std::fread(all.data(), 1, all.size(), stream_) == all.size());
-    return all;
-  }
-
- private:
-  std::FILE* stream_;
-};
 
 std::size_t lines(std::string const& text) {
   std::size_t count = 0;
@@ -93,14 +60,14 @@ class Variable {
 
 TEST_CASE("the line of a step has everything when there is room") {
   RunningMeans means;
-  means.add(report(10, 20));
+  means.add(test::step_report(10, 20));
   CHECK(step_line(means, 200) ==
         "step 10/100  is_positive 0.5  star_rating 2  accuracy 75.0 %  lr 1e-05  norm 3.25  2000 tokens/s  left 3:00");
 }
 
 TEST_CASE("a narrow line leaves out what matters least, and never is too wide") {
   RunningMeans means;
-  means.add(report(10, 20));
+  means.add(test::step_report(10, 20));
   std::string before = step_line(means, 300);
   for (int width = 120; width >= 0; --width) {
     std::string const line = step_line(means, width);
@@ -116,10 +83,10 @@ TEST_CASE("a narrow line leaves out what matters least, and never is too wide") 
 
 TEST_CASE("measures are means over the last steps, weighted by their examples") {
   RunningMeans means(2);
-  auto small = report(3, 6, 4.0);
+  auto small = test::step_report(3, 6, 4.0);
   small.examples = 4;
-  means.add(report(1, 2, 100.0));
-  means.add(report(2, 4, 1.0));
+  means.add(test::step_report(1, 2, 100.0));
+  means.add(test::step_report(2, 4, 1.0));
   means.add(small);
   CHECK(means.mean([](StepReport const& step) { return step.losses[0].second; }) == Approx((16 * 1.0 + 4 * 4.0) / 20));
   CHECK(means.seconds_left() == Approx(97 * 2.0));
@@ -127,7 +94,7 @@ TEST_CASE("measures are means over the last steps, weighted by their examples") 
 
 TEST_CASE("a run without a classifying head shows no accuracy") {
   RunningMeans means;
-  auto step = report(1, 2);
+  auto step = test::step_report(1, 2);
   step.accuracy = std::nan("");
   means.add(step);
   CHECK(step_line(means, 200).find("accuracy") == std::string::npos);
@@ -137,7 +104,7 @@ TEST_CASE("not a terminal: plain lines, the first, the last, and one in ten seco
   Written written;
   {
     Console console(written.stream(), Terminal{});
-    for (Index step = 1; step <= 100; ++step) console.step(report(step, double(step) * 0.5));
+    for (Index step = 1; step <= 100; ++step) console.step(test::step_report(step, double(step) * 0.5));
   }
   std::string const text = written.text();
   INFO(text);
@@ -152,10 +119,10 @@ TEST_CASE("a terminal: one line that is overwritten, messages above it") {
   Written written;
   {
     Console console(written.stream(), Terminal{true, false, 60});
-    console.step(report(1, 2));
-    console.step(report(2, 4));
+    console.step(test::step_report(1, 2));
+    console.step(test::step_report(2, 4));
     console.print("a message");
-    console.step(report(3, 6));
+    console.step(test::step_report(3, 6));
     console.end_line();
     console.print("the end");
   }
@@ -171,7 +138,7 @@ TEST_CASE("a terminal is written at most ten times a second") {
   Written written;
   {
     Console console(written.stream(), Terminal{true, false, 200});
-    for (Index step = 1; step < 100; ++step) console.step(report(step, double(step) * 0.01));
+    for (Index step = 1; step < 100; ++step) console.step(test::step_report(step, double(step) * 0.01));
   }
   std::string const text = written.text();
   std::size_t shown = 0;
@@ -193,7 +160,7 @@ TEST_CASE("progress of something else") {
 
 TEST_CASE("a console without a stream writes nothing") {
   Console console(nullptr);
-  console.step(report(1, 2));
+  console.step(test::step_report(1, 2));
   console.print("nobody hears this");
   console.end_line();
   SUCCEED();

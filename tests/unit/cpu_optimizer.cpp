@@ -1,10 +1,10 @@
-#include "hone/cpu/adamw.hpp"
-#include "hone/cpu/gradient_norm.hpp"
+#include "hone/cpu/backend.hpp"
 
 #include <cmath>
 
 #include "hone/generic/adamw.hpp"
 #include "hone/generic/gradient_norm.hpp"
+#include "support/adamw_step.hpp"
 #include "support/compare_rungs.hpp"
 
 namespace {
@@ -21,18 +21,8 @@ void check_adamw(Index size, double scale) {
   test::check_against_reference<P>(
       [&]<class B>(std::type_identity<B>, HostContext& context) {
         Grid<T> weight = Grid<T>::random(1, size, 1), first = Grid<T>::random(1, size, 3), second = squares;
-        run<B>(context, AdamWStep<P>{weight.vector(),
-                                     gradient.vector(),
-                                     first.vector(),
-                                     second.vector(),
-                                     {&scale, 1},
-                                     1e-2,
-                                     0.01,
-                                     0.9,
-                                     0.999,
-                                     1e-8,
-                                     1 - std::pow(0.9, 3),
-                                     1 - std::pow(0.999, 3)});
+        run<B>(context,
+               test::third_adamw_step<P>(weight.vector(), gradient.vector(), first.vector(), second.vector(), scale));
         return std::vector<Grid<T>>{weight, first, second};
       },
       1);
@@ -41,6 +31,7 @@ void check_adamw(Index size, double scale) {
 TEST_CASE("AdamW agrees with the reference") {
   for (Index const size : {1, 15, 100, 33000, 70001}) {
     check_adamw<fp32>(size, 0.5);
+    check_adamw<mixed>(size, 0.5);
     check_adamw<fp64>(size, 0.5);
   }
 }
@@ -50,18 +41,8 @@ TEST_CASE("AdamW leaves everything untouched when the gradient's scale is not fi
   Grid<float> const before = weight, gradient = weight;
   HostContext context({2});
   for (double const scale : {std::nan(""), HUGE_VAL}) {
-    run<Cpu<fp32>>(context, AdamWStep<fp32>{weight.vector(),
-                                            gradient.vector(),
-                                            first.vector(),
-                                            second.vector(),
-                                            {&scale, 1},
-                                            1e-2,
-                                            0.01,
-                                            0.9,
-                                            0.999,
-                                            1e-8,
-                                            0.1,
-                                            0.001});
+    run<Cpu<fp32>>(context,
+                   test::third_adamw_step<fp32>(weight.vector(), gradient.vector(), first.vector(), second.vector(), scale));
     REQUIRE(weight.same_bits(before));
     REQUIRE(first.same_bits(before));
     REQUIRE(second.same_bits(before));

@@ -4,6 +4,7 @@
 #include "hone/cuda/gradient_norm.hpp"
 #include "hone/generic/adamw.hpp"
 #include "hone/generic/gradient_norm.hpp"
+#include "support/adamw_step.hpp"
 #include "support/compare_emulated.hpp"
 
 namespace {
@@ -29,8 +30,7 @@ void check_adamw(Index size, Index shift, double scale, bool with_working) {
         Grid<M> weight = Grid<M>::random(1, size + shift, 1), first = Grid<M>::random(1, size + shift, 3), second = squares;
         Grid<A> working = Grid<A>::random(1, size + shift, 5);
         auto const of = [&](auto& grid) { return grid.vector().slice(shift, size); };
-        AdamWStep<P> step{of(weight), of(gradient), of(first), of(second), {&scale, 1},          1e-2,
-                          0.01,       0.9,          0.999,     1e-8,       1 - std::pow(0.9, 3), 1 - std::pow(0.999, 3)};
+        auto step = test::third_adamw_step<P>(of(weight), of(gradient), of(first), of(second), scale);
         if (with_working) step.working = of(working);
         run<B>(context, step);
         for (Index i = shift; i < shift + size && with_working; ++i)
@@ -58,9 +58,8 @@ TEST_CASE("AdamW's kernel writes nothing beyond its range") {
     double const scale = 1;
     auto const of = [&](auto& grid) { return grid.vector().slice(0, size); };
     testing::EmulatorContext context;
-    run<Emulated<fp32>>(
-        context, AdamWStep<fp32>{
-                     of(weight), of(values), of(first), of(second), {&scale, 1}, 1e-2, 0.01, 0.9, 0.999, 1e-8, 0.1, 0.001});
+    run<Emulated<fp32>>(context,
+                        test::third_adamw_step<fp32>(of(weight), of(values), of(first), of(second), scale));
     for (Index i = 0; i < size + 8; ++i)
       for (auto* grid : {&weight, &first, &second}) REQUIRE(((*grid)(0, i) == 0.5f) == (grid != &first ? i >= size : true));
   }
@@ -73,19 +72,9 @@ TEST_CASE("AdamW's kernel leaves everything untouched when the gradient's scale 
   auto const working_before = working;
   testing::EmulatorContext context;
   for (double const scale : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
-    run<Emulated<mixed>>(context, AdamWStep<mixed>{weight.vector(),
-                                                   gradient.vector(),
-                                                   first.vector(),
-                                                   second.vector(),
-                                                   {&scale, 1},
-                                                   1e-2,
-                                                   0.01,
-                                                   0.9,
-                                                   0.999,
-                                                   1e-8,
-                                                   0.1,
-                                                   0.001,
-                                                   working.vector()});
+    run<Emulated<mixed>>(context,
+                         test::third_adamw_step<mixed>(weight.vector(), gradient.vector(), first.vector(), second.vector(),
+                                                       scale, working.vector()));
     REQUIRE(weight.same_bits(before));
     REQUIRE(first.same_bits(before));
     REQUIRE(second.same_bits(before));

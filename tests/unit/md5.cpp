@@ -10,8 +10,7 @@ std::string md5(std::string_view bytes, std::size_t cut = 0) {
   hone::detail::Md5 sum;
   sum.update(bytes.substr(0, cut));
   sum.update(bytes.substr(cut));
-  auto const digest = sum.digest();
-  return hone::detail::hexadecimal({reinterpret_cast<char const*>(digest.data()), digest.size()});
+  return hone::detail::hexadecimal(sum.digest());
 }
 
 }  // namespace

@@ -1,43 +1,25 @@
 #include "hone/report/metrics_jsonl.hpp"
 
-#include <sys/resource.h>
-#include <sys/wait.h>
-
 #include <cmath>
-#include <csignal>
 #include <limits>
 #include <string>
 
 #include "hone/report/run_folder.hpp"
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"
+#include "support/small_disk.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/written.hpp"
 
 using namespace hone;
 using test::error_number, test::read_file, test::write_file;
 namespace fs = std::filesystem;
 
-namespace {
-
-StepReport report(Index step) {
-  StepReport made;
-  made.step = step;
-  made.losses = {{"is_positive", 0.5}, {"star_rating", 2.0}};
-  made.accuracy = 0.75;
-  made.learning_rate = 1e-5;
-  made.grad_norm = 3.25;
-  made.tokens = 4000;
-  made.seconds = 2;
-  return made;
-}
-
-}  // namespace
-
 TEST_CASE("a step is one line with every loss by name") {
   test::TemporaryFolder const folder;
   JsonLinesFile file(folder / "metrics.jsonl");
-  file.add(report(1));
-  file.add(report(2));
+  file.add(test::step_report(1));
+  file.add(test::step_report(2));
   std::string const text = read_file(folder / "metrics.jsonl");  // while the file is open: lines are not held back
   std::size_t const end = text.find('\n');
   auto const json = nlohmann::json::parse(text.substr(0, end));
@@ -50,7 +32,7 @@ TEST_CASE("a step is one line with every loss by name") {
 }
 
 TEST_CASE("what is not finite or not UTF-8 still makes valid JSON") {
-  auto step = report(1);
+  auto step = test::step_report(1);
   step.losses[0].second = std::nan("");
   step.grad_norm = std::numeric_limits<double>::infinity();
   auto const json = nlohmann::json::parse(json_line(to_json(step)));
@@ -86,7 +68,7 @@ TEST_CASE("a fresh file begins empty, and two processes do not write to one") {
   fs::path const path = folder / "metrics.jsonl";
   write_file(path, "old\n");
   JsonLinesFile file(path);
-  file.add(report(1));
+  file.add(test::step_report(1));
   CHECK(error_number([&] { JsonLinesFile again(path); }) == 708);
   CHECK(read_file(path).rfind("{\"step\":1", 0) == 0);
 }
@@ -99,23 +81,14 @@ TEST_CASE("no folder, no permission") {
 TEST_CASE("a line that does not fit is an error and is taken back") {
   test::TemporaryFolder const folder;
   fs::path const path = folder / "metrics.jsonl";
-  pid_t const child = ::fork();  // the limit belongs to a process
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    std::signal(SIGXFSZ, SIG_IGN);
-    rlimit const limit{1000, 1000};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    int lines = 0;
+  int const lines = test::with_small_disk(1000, [&] {
+    int added = 0;
     int const number = error_number([&] {
       JsonLinesFile file(path);
-      for (;; ++lines) file.add(report(lines));
+      for (;; ++added) file.add(test::step_report(added));
     });
-    ::_exit(number == 701 ? lines : 100);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE(WIFEXITED(status));
-  int const lines = WEXITSTATUS(status);
+    return number == 701 ? added : 100;
+  });
   CHECK(lines > 0);
   CHECK(lines < 100);
   std::string const text = read_file(path);
@@ -140,7 +113,7 @@ TEST_CASE("the folder of a run") {
     CHECK(fs::exists(folder / "mine"));
   }
   SECTION("an earlier run is refused, or replaced when that is asked for") {
-    { RunFolder::named(folder / "out", false).metrics().add(report(1)); }
+    { RunFolder::named(folder / "out", false).metrics().add(test::step_report(1)); }
     write_file(folder / "out" / "results.json", "{}");
     write_file(folder / "out" / "mine.txt", "mine");
     CHECK(error_number([&] { RunFolder::named(folder / "out", false); }) == 910);

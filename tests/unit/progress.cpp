@@ -2,52 +2,18 @@
 #include "hone/report/progress.hpp"
 
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "hone/report/console.hpp"
 #include "support/catch.hpp"
+#include "support/written.hpp"
 
 using namespace hone;
+using test::Written;
 
 namespace {
-
-StepReport report(Index step, double elapsed) {
-  StepReport made;
-  made.step = step;
-  made.total_steps = 100;
-  made.losses = {{"is_positive", 0.5}, {"star_rating", 2.0}};
-  made.accuracy = 0.75;
-  made.learning_rate = 1e-5;
-  made.grad_norm = 3.25;
-  made.examples = 16;
-  made.tokens = 4000;
-  made.seconds = 2;
-  made.elapsed = elapsed;
-  return made;
-}
-
-/// A stream that is read back.
-class Written {
- public:
-  Written() : stream_(std::tmpfile()) {}
-  Written(Written const&) = delete;
-  Written& operator=(Written const&) = delete;
-  ~Written() { std::fclose(stream_); }
-  std::FILE* stream() { return stream_; }
-  std::string text() {
-    std::fflush(stream_);
-    std::string all(static_cast<std::size_t>(std::ftell(stream_)), '\0');
-    std::rewind(stream_);
-    REQUIRE(std::fread(all.data(), 1, all.size(), stream_) == all.size());
-    return all;
-  }
-
- private:
-  std::FILE* stream_;
-};
 
 bool is_ascii(std::string const& text) {
   for (char const c : text)
@@ -82,7 +48,7 @@ TEST_CASE("a bar of something that is no share") {
 
 TEST_CASE("the line of a step has a bar between its numbers, at every width") {
   RunningMeans means;
-  means.add(report(50, 100));
+  means.add(test::step_report(50, 100));
   std::string const wide = step_line(means, 1000, true, true);
   CHECK(wide.rfind("step 50/100  ▕████████████████████                    ▏  is_positive 0.5", 0) == 0);
   CHECK(wide.find("left 1:40") != wide.npos);
@@ -99,7 +65,7 @@ TEST_CASE("the line of a step has a bar between its numbers, at every width") {
 
 TEST_CASE("twenty columns have the step and the loss or the time, no half numbers") {
   RunningMeans means;
-  means.add(report(50, 100));
+  means.add(test::step_report(50, 100));
   CHECK(step_line(means, 19, true, true) == "step 50/100");
   CHECK(work_line("testing", 256, 1000, 2, 19, true, true) == "testing 256/1000");
 }
@@ -115,7 +81,7 @@ TEST_CASE("other work that begins is shown at once, also soon after a step") {
   Written written;
   {
     Console console(written.stream(), Terminal{});
-    console.step(report(1, 0.005));
+    console.step(test::step_report(1, 0.005));
     console.progress("testing", 1, 10, 0.01);
     console.progress("testing", 2, 10, 0.02);
     console.progress("testing", 10, 10, 0.1);
@@ -150,9 +116,9 @@ TEST_CASE("a listener hears every line, also those from before it listened, with
     console.print("first\nsecond");
     console.listen([&](std::string_view line) { heard.emplace_back(line); });
     console.title("Title");
-    console.step(report(1, 2));
-    console.step(report(2, 4));   // too soon after the first
-    console.step(report(7, 14));
+    console.step(test::step_report(1, 2));
+    console.step(test::step_report(2, 4));   // too soon after the first
+    console.step(test::step_report(7, 14));
     console.progress("testing", 1, 10, 1);
     console.listen({});
     console.print("nobody listens");

@@ -24,21 +24,6 @@ using namespace hone;
 using testing::CudaEmulator;
 using testing::EmulatorContext;
 
-data::Dataset some_data() {
-  auto const all = test::random_batch({9, 4, 7, 1, 5, 8, 2}, 9);
-  data::Dataset made;
-  made.labels = {{"is_positive", {}}, {"star_rating", {}}};
-  for (Index b = 0; b < all.batch.size(); ++b) {
-    made.sources.push_back(std::to_string(b));
-    made.texts.push_back("");
-    made.tokens.push_back(std::span(all.batch.tokens)
-                              .subspan(std::size_t(all.batch.offsets[std::size_t(b)]), std::size_t(all.batch.length(b))));
-    made.labels[0].values.push_back(std::get<0>(all.labels)[std::size_t(b)]);
-    made.labels[1].values.push_back(std::get<1>(all.labels)[std::size_t(b)]);
-  }
-  return made;
-}
-
 struct Trained {
   std::string weights;
   std::vector<double> losses;
@@ -59,7 +44,7 @@ Trained train(Index batch_size, Index step_every, bool record) {
   Trainer<BertClassifier<B>, Training> trainer(
       model, {.learning_rate = 1e-2, .batch_size = batch_size, .step_every = step_every, .epochs = 2, .seed = 3}, recipe);
   Trained trained;
-  trainer.fit(some_data(), [&](StepReport const& step) {
+  trainer.fit(test::random_dataset({9, 4, 7, 1, 5, 8, 2}, 9), [&](StepReport const& step) {
     for (auto const& loss : step.losses) trained.losses.push_back(loss.second);
     trained.losses.push_back(step.grad_norm);
   });

@@ -1,11 +1,6 @@
 // Event files: bytes, torn ends, damage, and what the logger leaves behind. What TensorBoard reads in them: readback/.
 #include "hone/report/tensorboard_logger.hpp"
 
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,6 +8,7 @@
 #include "hone/report/loggers.hpp"
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"
+#include "support/small_disk.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace hone;
@@ -164,12 +160,7 @@ TEST_CASE("one process writes to an event file") {
 TEST_CASE("records that do not fit are taken back") {
   test::TemporaryFolder const folder;
   fs::path const path = folder / "events.out.tfevents.1";
-  pid_t const child = ::fork();  // the limit belongs to a process
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    std::signal(SIGXFSZ, SIG_IGN);
-    rlimit const limit{1000, 1000};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+  int const written = test::with_small_disk(1000, [&] {
     int flushed = 0;
     int const number = error_number([&] {
       EventFile file(path);
@@ -178,12 +169,9 @@ TEST_CASE("records that do not fit are taken back") {
         file.flush();
       }
     });
-    ::_exit(number == 701 ? flushed : 100);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 9);  // records of 106 bytes
+    return number == 701 ? flushed : 100;
+  });
+  CHECK(written == 9);  // records of 106 bytes
   CHECK(fs::file_size(path) == 9 * 106);
   CHECK(records_of(path).size() == 9);
 }

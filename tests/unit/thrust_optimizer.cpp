@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "hone/thrust/host_backend.hpp"
+#include "support/adamw_step.hpp"
 #include "support/compare_rungs.hpp"
 
 namespace {
@@ -22,19 +23,7 @@ void check_adamw(Index size, bool has_working_copy) {
   auto compute = [&]<class B>(std::type_identity<B>, typename B::Context& context) {
     Grid<M> weight = Grid<M>::random(1, size, 1), first = Grid<M>::random(1, size, 3), second = squares;
     Grid<A> working(1, size);
-    AdamWStep<P> step{};
-    step.weight = weight.vector();
-    step.gradient = gradient.vector();
-    step.first = first.vector();
-    step.second = second.vector();
-    step.gradient_scale = {&scale, 1};
-    step.learning_rate = 1e-2;
-    step.weight_decay = 0.01;
-    step.beta1 = 0.9;
-    step.beta2 = 0.999;
-    step.epsilon = 1e-8;
-    step.correction1 = 1 - std::pow(0.9, 3);
-    step.correction2 = 1 - std::pow(0.999, 3);
+    auto step = test::third_adamw_step<P>(weight.vector(), gradient.vector(), first.vector(), second.vector(), scale);
     if (has_working_copy) step.working = working.vector();
     run<B>(context, step);
     for (Index i = 0; i < size; ++i)  // the copy is the weight, rounded; without one nothing is written
@@ -60,19 +49,9 @@ TEST_CASE("AdamW leaves everything untouched when the gradient's scale is not fi
   Grid<bfloat16> const working_before = working;
   ThrustHostContext context({2});
   for (double const scale : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
-    run<ThrustHost<mixed>>(context, AdamWStep<mixed>{weight.vector(),
-                                                     gradient.vector(),
-                                                     first.vector(),
-                                                     second.vector(),
-                                                     {&scale, 1},
-                                                     1e-2,
-                                                     0.01,
-                                                     0.9,
-                                                     0.999,
-                                                     1e-8,
-                                                     0.1,
-                                                     0.001,
-                                                     working.vector()});
+    run<ThrustHost<mixed>>(context,
+                           test::third_adamw_step<mixed>(weight.vector(), gradient.vector(), first.vector(), second.vector(),
+                                                         scale, working.vector()));
     REQUIRE(weight.same_bits(before));
     REQUIRE(first.same_bits(before));
     REQUIRE(second.same_bits(before));

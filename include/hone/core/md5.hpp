@@ -4,9 +4,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <string>
 #include <string_view>
+
+#include "hone/core/message_digest.hpp"
 
 namespace hone::detail {
 
@@ -14,30 +14,13 @@ namespace hone::detail {
 class Md5 {
  public:
   void update(void const* data, std::size_t size) {
-    auto const* bytes = static_cast<unsigned char const*>(data);
-    length_ += size;
-    if (filled_ > 0) {
-      std::size_t const taken = size < 64 - filled_ ? size : 64 - filled_;
-      std::memcpy(block_.data() + filled_, bytes, taken);
-      filled_ += taken, bytes += taken, size -= taken;
-      if (filled_ < 64) return;
-      compress(block_.data());
-      filled_ = 0;
-    }
-    for (; size >= 64; bytes += 64, size -= 64) compress(bytes);
-    if (size > 0) std::memcpy(block_.data(), bytes, size);
-    filled_ = size;
+    blocks_.add(data, size, [this](auto const* block) { compress(block); });
   }
   void update(std::string_view bytes) { update(bytes.data(), bytes.size()); }
 
   /// Ends the message and gives its 16 bytes. Nothing may be added afterwards.
   std::array<unsigned char, 16> digest() {
-    std::uint64_t const bits = length_ * 8;
-    static constexpr unsigned char padding[64] = {0x80};
-    update(padding, filled_ < 56 ? 56 - filled_ : 120 - filled_);
-    std::array<unsigned char, 8> tail{};
-    for (std::size_t i = 0; i < 8; ++i) tail[i] = static_cast<unsigned char>(bits >> 8 * i);
-    update(tail.data(), tail.size());
+    blocks_.end([](std::size_t i) { return 8 * i; }, [this](auto const* block) { compress(block); });
     std::array<unsigned char, 16> out{};
     for (std::size_t i = 0; i < 16; ++i) out[i] = static_cast<unsigned char>(state_[i / 4] >> 8 * (i % 4));
     return out;
@@ -80,21 +63,7 @@ class Md5 {
   }
 
   std::array<std::uint32_t, 4> state_{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
-  std::array<unsigned char, 64> block_{};
-  std::size_t filled_ = 0;
-  std::uint64_t length_ = 0;
+  MessageBlocks blocks_;
 };
-
-/// Bytes as lower-case hexadecimal digits.
-inline std::string hexadecimal(std::string_view bytes) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (char const c : bytes) {
-    auto const byte = static_cast<unsigned char>(c);
-    out += digits[byte >> 4];
-    out += digits[byte & 15];
-  }
-  return out;
-}
 
 }  // namespace hone::detail

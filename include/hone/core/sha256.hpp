@@ -4,10 +4,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "hone/core/message_digest.hpp"
 
 namespace hone {
 
@@ -20,19 +21,7 @@ class Sha256 {
  public:
   /// Adds `size` bytes.
   void update(void const* data, std::size_t size) {
-    auto const* bytes = static_cast<unsigned char const*>(data);
-    length_ += size;
-    if (filled_ > 0) {
-      std::size_t const taken = size < 64 - filled_ ? size : 64 - filled_;
-      std::memcpy(block_.data() + filled_, bytes, taken);
-      filled_ += taken, bytes += taken, size -= taken;
-      if (filled_ < 64) return;
-      compress(block_.data());
-      filled_ = 0;
-    }
-    for (; size >= 64; bytes += 64, size -= 64) compress(bytes);
-    if (size > 0) std::memcpy(block_.data(), bytes, size);
-    filled_ = size;
+    blocks_.add(data, size, [this](auto const* block) { compress(block); });
   }
 
   void update(std::string_view bytes) { update(bytes.data(), bytes.size()); }
@@ -54,27 +43,14 @@ class Sha256 {
 
   /// Ends the message and gives its 32 bytes. Nothing may be added afterwards.
   std::array<unsigned char, 32> digest() {
-    std::uint64_t const bits = length_ * 8;
-    static constexpr unsigned char padding[64] = {0x80};
-    update(padding, filled_ < 56 ? 56 - filled_ : 120 - filled_);
-    std::array<unsigned char, 8> tail{};
-    for (std::size_t i = 0; i < 8; ++i) tail[i] = static_cast<unsigned char>(bits >> (56 - 8 * i));
-    update(tail.data(), tail.size());
+    blocks_.end([](std::size_t i) { return 56 - 8 * i; }, [this](auto const* block) { compress(block); });
     std::array<unsigned char, 32> out{};
     for (std::size_t i = 0; i < 32; ++i) out[i] = static_cast<unsigned char>(state_[i / 4] >> (24 - 8 * (i % 4)));
     return out;
   }
 
   /// `digest()` as 64 hexadecimal digits.
-  std::string hex() {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    for (unsigned char const byte : digest()) {
-      out += digits[byte >> 4];
-      out += digits[byte & 15];
-    }
-    return out;
-  }
+  std::string hex() { return detail::hexadecimal(digest()); }
 
  private:
   void compress(unsigned char const* bytes) {
@@ -111,9 +87,7 @@ class Sha256 {
 
   std::array<std::uint32_t, 8> state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::array<unsigned char, 64> block_{};
-  std::size_t filled_ = 0;
-  std::uint64_t length_ = 0;
+  detail::MessageBlocks blocks_;
 };
 
 /// SHA-256 of one piece of memory, as 64 hexadecimal digits.

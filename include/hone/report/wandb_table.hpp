@@ -185,8 +185,7 @@ inline std::string artifact_digest(std::vector<ArtifactEntry> entries) {
   Md5 sum;
   sum.update("wandb-artifact-manifest-v1\n");
   for (auto const& entry : entries) sum.update(entry.path + ":" + entry.digest + "\n");
-  auto const digest = sum.digest();
-  return hexadecimal({reinterpret_cast<char const*>(digest.data()), digest.size()});
+  return hexadecimal(sum.digest());
 }
 
 /// ArtifactRecord
