@@ -110,30 +110,44 @@ void both(AnyGrid const& a, AnyGrid const& b, Compare const& compare) {
   std::visit([&](auto const& one) { compare(one, std::get<std::decay_t<decltype(one)>>(b)); }, a);
 }
 
+/// What a test of Tested runs on: every instruction set that the processor has where kernels differ by it, else the best.
+template <template <class> class Tested>
+std::vector<InstructionSet> instruction_sets() {
+  std::vector<InstructionSet> sets;
+  InstructionSet const best = choose_instruction_set();
+  for (auto const set : {InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512, InstructionSet::amx})
+    if (set <= best && (set == best || std::is_same_v<Tested<fp32>, Cpu<fp32>>)) sets.push_back(set);
+  return sets;
+}
+
 /// `compute(backend tag, context)` runs an operation and returns its outputs: std::vector of Grid<T>, or of AnyGrid. Checks
-/// Tested<P> against Reference<P>, and that one, two and three threads and a second run give the same bits.
+/// Tested<P> against Reference<P> on every instruction set, and that one, two and three threads and a second run give the
+/// same bits.
 ///
 /// @tparam Format  the format whose rounding counts; the activations' by default, since they are what sums are made from
 template <class P, template <class> class Tested = Cpu, class Format = ActivationOf<P>, class Compute>
 void check_against_reference(Compute const& compute, std::int64_t terms) {
   using Context = typename Tested<P>::Context;
   HostContext reference({1});
-  Context one({1}), two({2}), three({3});
   auto const expected = compute(std::type_identity<Reference<P>>{}, reference);
-  auto const got = compute(std::type_identity<Tested<P>>{}, one);
-  REQUIRE(got.size() == expected.size());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    INFO("output " << i << " of " << P::name);
-    both(got[i], expected[i], [&](auto const& g, auto const& e) {
-      require_close<Format>(g, e, terms);
-      REQUIRE(g.gaps_untouched());
-    });
-  }
-  for (Context* context : {&one, &two, &three}) {
-    INFO(context->threads() << " threads, " << P::name);
-    auto const again = compute(std::type_identity<Tested<P>>{}, *context);
-    for (std::size_t i = 0; i < got.size(); ++i)
-      both(again[i], got[i], [&](auto const& a, auto const& g) { REQUIRE(a.same_bits(g)); });
+  for (InstructionSet const set : instruction_sets<Tested>()) {
+    INFO("instruction set " << name(set));
+    Context one({1, set}), two({2, set}), three({3, set});
+    auto const got = compute(std::type_identity<Tested<P>>{}, one);
+    REQUIRE(got.size() == expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      INFO("output " << i << " of " << P::name);
+      both(got[i], expected[i], [&](auto const& g, auto const& e) {
+        require_close<Format>(g, e, terms);
+        REQUIRE(g.gaps_untouched());
+      });
+    }
+    for (Context* context : {&one, &two, &three}) {
+      INFO(context->threads() << " threads, " << P::name);
+      auto const again = compute(std::type_identity<Tested<P>>{}, *context);
+      for (std::size_t i = 0; i < got.size(); ++i)
+        both(again[i], got[i], [&](auto const& a, auto const& g) { REQUIRE(a.same_bits(g)); });
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-#include "hone/cpu/activation.hpp"
+#include "hone/cpu/backend.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -32,9 +32,35 @@ TEST_CASE("activations agree with the reference") {
   for (Index const rows : {1, 17, 130})
     for (Index const cols : {15, 24, 64, 100}) {
       check<fp32>(kind, rows, cols);
+      check<mixed>(kind, rows, cols);
       check<fp64>(kind, rows, cols);
     }
 }
+
+/// The vector functions as functions of one number, for one instruction set.
+struct Functions {
+  InstructionSet set;
+  float (*exp)(float);
+  float (*logistic)(float);
+  std::pair<float, float> (*normal)(float);  // cdf, density
+};
+#define HONE_TEST_FUNCTIONS(SET, ...)                                                                             \
+  Functions {                                                                                                     \
+    InstructionSet::SET,                                                                                          \
+        [](float x) __VA_ARGS__ { return detail::SET::vector_exp<float>(detail::SET::splat(x))[0]; },             \
+        [](float x) __VA_ARGS__ { return detail::SET::vector_logistic<float>(detail::SET::splat(x))[0]; },        \
+        [](float x) __VA_ARGS__ {                                                                                 \
+          auto const normal = detail::SET::vector_normal<float>(detail::SET::splat(x));                           \
+          return std::pair<float, float>{normal.cdf[0], normal.density[0]};                                       \
+        }                                                                                                         \
+  }
+Functions const functions[] = {
+    HONE_TEST_FUNCTIONS(portable),
+#if defined(HONE_X86_64)
+    HONE_TEST_FUNCTIONS(avx2, __attribute__((target("avx2,fma")))),
+    HONE_TEST_FUNCTIONS(avx512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))),
+#endif
+};
 
 /// Calls check(x) for about two million floats of every size and both signs.
 template <class Check>
@@ -47,51 +73,51 @@ void sweep(float low, float high, Check const& check) {
   }
 }
 
-TEST_CASE("vector exp is within its bound of the library's") {
-  double worst = 0;
-  sweep(-87.3f, 88.3f, [&](float x) {
-    double const exact = std::exp(static_cast<double>(x));
-    worst = std::max(worst, std::abs(static_cast<double>(detail::vector_exp<float>(detail::splat(x))[0]) - exact) / exact);
-  });
-  std::printf("exp: largest relative error %.3g\n", worst);
-  REQUIRE(worst <= 2e-7);
-  REQUIRE(detail::vector_exp<float>(detail::splat(0.0f))[0] == 1.0f);
-  REQUIRE(detail::vector_exp<float>(detail::splat(-100.0f))[0] == 0.0f);
-  REQUIRE(detail::vector_exp<float>(detail::splat(-HUGE_VALF))[0] == 0.0f);
-  REQUIRE(detail::vector_exp<float>(detail::splat(HUGE_VALF))[0] > 2e38f);
-  REQUIRE(std::isnan(detail::vector_exp<float>(detail::splat(std::nanf("")))[0]));
-}
+TEST_CASE("vector functions are within their bounds on every instruction set") {
+  for (auto const& on : functions) {
+    if (on.set > choose_instruction_set()) continue;
+    INFO("instruction set " << name(on.set));
 
-TEST_CASE("the normal distribution is within its bound") {
-  double worst_relative = 0, worst_absolute = 0, worst_density = 0;
-  sweep(-12, 12, [&](float u) {
-    double const exact = std::erfc(-static_cast<double>(u) / std::sqrt(2.0)) / 2;
-    auto const got = detail::vector_normal<float>(detail::splat(u));
-    double const difference = std::abs(static_cast<double>(got.cdf[0]) - exact);
-    worst_relative = std::max(worst_relative, difference / exact / (5e-7 + 1e-7 * u * u));
-    worst_absolute = std::max(worst_absolute, difference);
-    double const density = std::exp(-0.5 * u * u) / std::sqrt(2 * 3.14159265358979323846);
-    worst_density = std::max(worst_density, std::abs(static_cast<double>(got.density[0]) - density));
-  });
-  std::printf("normal cdf: error %.3g of the relative bound, %.3g absolute; density %.3g absolute\n", worst_relative,
-              worst_absolute, worst_density);
-  REQUIRE(worst_relative <= 1);
-  REQUIRE(worst_absolute <= 2e-7);
-  REQUIRE(worst_density <= 1e-7);
-  REQUIRE(detail::vector_normal<float>(detail::splat(1e30f)).cdf[0] == 1.0f);
-  REQUIRE(detail::vector_normal<float>(detail::splat(-1e30f)).cdf[0] == 0.0f);
-  REQUIRE(std::isnan(detail::vector_normal<float>(detail::splat(std::nanf(""))).cdf[0]));
-}
+    double worst = 0;
+    sweep(-87.3f, 88.3f, [&](float x) {
+      double const exact = std::exp(static_cast<double>(x));
+      worst = std::max(worst, std::abs(static_cast<double>(on.exp(x)) - exact) / exact);
+    });
+    std::printf("%s exp: largest relative error %.3g\n", name(on.set).data(), worst);
+    CHECK(worst <= 2e-7);
+    CHECK(on.exp(0.0f) == 1.0f);
+    CHECK(on.exp(-100.0f) == 0.0f);
+    CHECK(on.exp(-HUGE_VALF) == 0.0f);
+    CHECK(on.exp(HUGE_VALF) > 2e38f);
+    CHECK(std::isnan(on.exp(std::nanf(""))));
 
-TEST_CASE("the logistic function is within its bound") {
-  double worst = 0;
-  sweep(-87, 87, [&](float x) {
-    double const exact = 1 / (1 + std::exp(-static_cast<double>(x)));
-    worst =
-        std::max(worst, std::abs(static_cast<double>(detail::vector_logistic<float>(detail::splat(x))[0]) - exact) / exact);
-  });
-  std::printf("logistic: largest relative error %.3g\n", worst);
-  REQUIRE(worst <= 4e-7);
+    double worst_relative = 0, worst_absolute = 0, worst_density = 0;
+    sweep(-12, 12, [&](float u) {
+      double const exact = std::erfc(-static_cast<double>(u) / std::sqrt(2.0)) / 2;
+      auto const [cdf, got_density] = on.normal(u);
+      double const difference = std::abs(static_cast<double>(cdf) - exact);
+      worst_relative = std::max(worst_relative, difference / exact / (5e-7 + 1e-7 * u * u));
+      worst_absolute = std::max(worst_absolute, difference);
+      double const density = std::exp(-0.5 * u * u) / std::sqrt(2 * 3.14159265358979323846);
+      worst_density = std::max(worst_density, std::abs(static_cast<double>(got_density) - density));
+    });
+    std::printf("%s normal cdf: error %.3g of the relative bound, %.3g absolute; density %.3g absolute\n",
+                name(on.set).data(), worst_relative, worst_absolute, worst_density);
+    CHECK(worst_relative <= 1);
+    CHECK(worst_absolute <= 2e-7);
+    CHECK(worst_density <= 1e-7);
+    CHECK(on.normal(1e30f).first == 1.0f);
+    CHECK(on.normal(-1e30f).first == 0.0f);
+    CHECK(std::isnan(on.normal(std::nanf("")).first));
+
+    worst = 0;
+    sweep(-87, 87, [&](float x) {
+      double const exact = 1 / (1 + std::exp(-static_cast<double>(x)));
+      worst = std::max(worst, std::abs(static_cast<double>(on.logistic(x)) - exact) / exact);
+    });
+    std::printf("%s logistic: largest relative error %.3g\n", name(on.set).data(), worst);
+    CHECK(worst <= 4e-7);
+  }
 }
 
 }  // namespace

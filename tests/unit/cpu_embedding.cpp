@@ -1,6 +1,5 @@
-#include "hone/cpu/embedding.hpp"
+#include "hone/cpu/backend.hpp"
 
-#include "hone/cpu/dropout.hpp"
 #include "hone/generic/dropout.hpp"
 #include "hone/generic/embedding.hpp"
 #include "support/compare_rungs.hpp"
@@ -8,11 +7,14 @@
 namespace {
 
 using namespace hone;
+using hone::test::AnyGrid;
 using hone::test::Grid;
 
 template <class P>
 void check(std::vector<int> const& lengths, Index width, double p, Write write) {
   using T = ActivationOf<P>;
+  using S = StatisticOf<P>;
+  using M = MasterOf<P>;
   test::Rows const rows(lengths);
   Index const n = rows.size(), vocabulary = 40, positions = 80;
   INFO("rows " << n << ", width " << width << ", dropout " << p << ", adds " << (write == Write::add));
@@ -32,23 +34,25 @@ void check(std::vector<int> const& lengths, Index width, double p, Write write) 
   test::check_against_reference<P>(
       [&]<class B>(std::type_identity<B>, HostContext& context) {
         auto const table = [&](Index r, Index seed) {
-          return write == Write::add ? Grid<T>::random(r, width, static_cast<std::uint64_t>(seed), 1, 1)
-                                     : Grid<T>(r, width, 1);
+          return write == Write::add ? Grid<M>::random(r, width, static_cast<std::uint64_t>(seed), 1, 1)
+                                     : Grid<M>(r, width, 1);
         };
-        Grid<T> z(n, width, 1), y(n, width, 3), mean(1, n), rstd(1, n), dz(n, width, 2);
-        Grid<T> dword = table(vocabulary, 7), dposition = table(positions, 8), dsegment = table(2, 9);
-        Grid<T> dgamma = table(1, 10), dbeta = table(1, 11);
+        Grid<T> z(n, width, 1), y(n, width, 3), dz(n, width, 2);
+        Grid<S> mean(1, n), rstd(1, n);
+        Grid<M> dword = table(vocabulary, 7), dposition = table(positions, 8), dsegment = table(2, 9);
+        Grid<M> dgamma = table(1, 10), dbeta = table(1, 11);
         run<B>(context, EmbeddingForward<P>{token_view, map.position, segment_view, word.view(), position.view(),
                                             segment.view(), gamma.vector(), beta.vector(), 1e-12, dropout, map, z.view(),
                                             y.view(), mean.vector(), rstd.vector()});
         run<B>(context, EmbeddingBackward<P>{token_view, map.position, segment_view, dy.view(), z.view(), mean.vector(),
                                              rstd.vector(), gamma.vector(), dropout, map, dz.view(), dword.view(),
                                              dposition.view(), dsegment.view(), dgamma.vector(), dbeta.vector(), write});
-        Grid<T> in_place = dy, g(1, width), b(1, width), w(vocabulary, width), q(positions, width), s(2, width);
+        Grid<T> in_place = dy;
+        Grid<M> g(1, width), b(1, width), w(vocabulary, width), q(positions, width), s(2, width);
         run<B>(context, EmbeddingBackward<P>{token_view, map.position, segment_view, in_place.view(), z.view(),
                                              mean.vector(), rstd.vector(), gamma.vector(), dropout, map, in_place.view(),
                                              w.view(), q.view(), s.view(), g.vector(), b.vector(), Write::assign});
-        return std::vector<Grid<T>>{z,      y,     mean,     rstd, dz, dword, dposition, dsegment,
+        return std::vector<AnyGrid>{z,      y,     mean,     rstd, dz, dword, dposition, dsegment,
                                     dgamma, dbeta, in_place, g,    b,  w,     q,         s};
       },
       std::max(n, width));
@@ -61,6 +65,7 @@ TEST_CASE("embeddings agree with the reference") {
     check<fp32>({1}, width, p, write);
     check<fp32>({3, 1, 13}, width, p, write);
     check<fp32>({70, 60}, width, p, write);
+    check<mixed>({3, 1, 13, 70, 60}, width, p, write);
     check<fp64>({3, 1, 13, 70, 60}, width, p, write);
   }
 }

@@ -1,4 +1,4 @@
-#include "hone/cpu/linear.hpp"
+#include "hone/cpu/backend.hpp"
 
 #include "hone/cpu/eigen.hpp"
 #include "hone/generic/linear.hpp"
@@ -12,6 +12,7 @@ using hone::test::Grid;
 template <class P, template <class> class Tested = Cpu>
 void check(Index rows, Index inputs, Index outputs) {
   using T = ActivationOf<P>;
+  using M = MasterOf<P>;
   INFO("rows " << rows << ", inputs " << inputs << ", outputs " << outputs);
   auto const x = Grid<T>::random(rows, inputs, 1, 1, 3), weight = Grid<T>::random(outputs, inputs, 2);
   auto const dy = Grid<T>::random(rows, outputs, 3, 1, 5), bias = Grid<T>::random(1, outputs, 4);
@@ -35,12 +36,12 @@ void check(Index rows, Index inputs, Index outputs) {
           outputs);
       test::check_against_reference<P, Tested>(
           [&]<class B>(std::type_identity<B>, HostContext& context) {
-            Grid<T> dweight = adds ? Grid<T>::random(outputs, inputs, 6) : Grid<T>(outputs, inputs);
-            Grid<T> dbias = adds ? Grid<T>::random(1, outputs, 7) : Grid<T>(1, outputs);
+            Grid<M> dweight = adds ? Grid<M>::random(outputs, inputs, 6) : Grid<M>(outputs, inputs);
+            Grid<M> dbias = adds ? Grid<M>::random(1, outputs, 7) : Grid<M>(1, outputs);
             run<B>(context, LinearBackwardParameters<P>{x.view(), dy.view(), dweight.view(),
-                                                        with_bias ? dbias.vector() : VectorView<T>{}, write});
-            if (!with_bias) return std::vector<Grid<T>>{dweight};
-            return std::vector<Grid<T>>{dweight, dbias};
+                                                        with_bias ? dbias.vector() : VectorView<M>{}, write});
+            if (!with_bias) return std::vector<Grid<M>>{dweight};
+            return std::vector<Grid<M>>{dweight, dbias};
           },
           rows);
     }
@@ -61,6 +62,11 @@ TEST_CASE("linear layers agree with the reference") {
     check<fp32>(rows, 24, 15);
     check<fp32>(rows, 100, 64);
     check<fp32>(rows, 64, 384);
+  }
+  SECTION("mixed") {
+    check<mixed>(rows, 24, 15);
+    check<mixed>(rows, 100, 64);
+    check<mixed>(rows, 64, 384);
   }
   SECTION("fp64") {
     check<fp64>(rows, 15, 24);

@@ -1,4 +1,4 @@
-#include "hone/cpu/residual_norm.hpp"
+#include "hone/cpu/backend.hpp"
 
 #include "hone/generic/residual_norm.hpp"
 #include "support/compare_rungs.hpp"
@@ -6,11 +6,14 @@
 namespace {
 
 using namespace hone;
+using hone::test::AnyGrid;
 using hone::test::Grid;
 
 template <class P>
 void check(std::vector<int> const& lengths, Index width, double p, bool with_residual, Write write) {
   using T = ActivationOf<P>;
+  using S = StatisticOf<P>;
+  using M = MasterOf<P>;
   test::Rows const rows(lengths);
   Index const n = rows.size();
   INFO("rows " << n << ", width " << width << ", dropout " << p << ", residual " << with_residual);
@@ -19,16 +22,18 @@ void check(std::vector<int> const& lengths, Index width, double p, bool with_res
   Dropout const dropout = test::some_dropout(p);
   test::check_against_reference<P>(
       [&]<class B>(std::type_identity<B>, HostContext& context) {
-        Grid<T> z(n, width, 1), y(n, width), mean(1, n), rstd(1, n), dz(n, width, 4), dx(n, width, 5);
+        Grid<T> z(n, width, 1), y(n, width), dz(n, width, 4), dx(n, width, 5);
+        Grid<S> mean(1, n), rstd(1, n);
         bool const adds = write == Write::add;
-        Grid<T> dgamma = adds ? Grid<T>::random(1, width, 6) : Grid<T>(1, width);
-        Grid<T> dbeta = adds ? Grid<T>::random(1, width, 7) : Grid<T>(1, width);
+        Grid<M> dgamma = adds ? Grid<M>::random(1, width, 6) : Grid<M>(1, width);
+        Grid<M> dbeta = adds ? Grid<M>::random(1, width, 7) : Grid<M>(1, width);
         run<B>(context, ResidualNormForward<P>{x.view(), with_residual ? residual.view() : MatrixView<T const>{}, dropout,
                                                rows.map(), gamma.vector(), beta.vector(), 1e-12, z.view(), y.view(),
                                                mean.vector(), rstd.vector()});
         run<B>(context, ResidualNormBackward<P>{dy.view(), z.view(), mean.vector(), rstd.vector(), gamma.vector(), dropout,
                                                 rows.map(), dz.view(), dx.view(), dgamma.vector(), dbeta.vector(), write});
-        Grid<T> in_place = dy, again_gamma(1, width), again_beta(1, width);
+        Grid<T> in_place = dy;
+        Grid<M> again_gamma(1, width), again_beta(1, width);
         run<B>(context, ResidualNormBackward<P>{in_place.view(),
                                                 z.view(),
                                                 mean.vector(),
@@ -41,7 +46,7 @@ void check(std::vector<int> const& lengths, Index width, double p, bool with_res
                                                 again_gamma.vector(),
                                                 again_beta.vector(),
                                                 Write::assign});
-        return std::vector<Grid<T>>{z, y, mean, rstd, dz, dx, dgamma, dbeta, in_place, again_gamma, again_beta};
+        return std::vector<AnyGrid>{z, y, mean, rstd, dz, dx, dgamma, dbeta, in_place, again_gamma, again_beta};
       },
       std::max(n, width));
 }
@@ -54,22 +59,31 @@ TEST_CASE("residual, dropout and layer norm agree with the reference") {
     check<fp32>({1}, width, p, with_residual, write);
     check<fp32>({3, 1, 13}, width, p, with_residual, write);
     check<fp32>({70, 60}, width, p, with_residual, write);
+    check<mixed>({3, 1, 13, 70, 60}, width, p, with_residual, write);
     check<fp64>({3, 1, 13, 70, 60}, width, p, with_residual, write);
   }
 }
 
-TEST_CASE("dropout keeps exactly what its definition keeps") {
+TEST_CASE("dropout keeps exactly what its definition keeps, on every instruction set") {
   for (Index const width : {1, 8, 15, 384, 1000}) {
     Dropout const dropout = test::some_dropout(0.3);
-    std::vector<float> factors(static_cast<std::size_t>(detail::dropout_factors_room(width)));
-    for (Index const position : {0, 1, 511})
-      for (Index const example : {0, 15, 100000}) {
-        detail::dropout_factors(dropout, position, example, width, factors.data());
+    test::Rows const rows({1, 70, 600});
+    Grid<float> const ones = [&] {
+      Grid<float> made(rows.size(), width);
+      for (Index r = 0; r < made.rows(); ++r)
+        for (Index c = 0; c < width; ++c) made(r, c) = 1;
+      return made;
+    }();
+    for (InstructionSet const set : test::instruction_sets<Cpu>()) {
+      HostContext context({2, set});
+      Grid<float> kept(rows.size(), width);
+      run<Cpu<fp32>>(context, DropoutApply<fp32>{ones.view(), dropout, rows.map(), kept.view()});
+      for (Index r = 0; r < rows.size(); ++r)
         for (Index c = 0; c < width; ++c) {
-          float const expected = dropout.keeps(c, position, example) ? static_cast<float>(dropout.scale()) : 0.0f;
-          REQUIRE(factors[static_cast<std::size_t>(c)] == expected);
+          bool const keeps = dropout.keeps(c, rows.map().position[r], rows.map().example(r));
+          if (kept(r, c) != (keeps ? static_cast<float>(dropout.scale()) : 0.0f)) FAIL("row " << r << " column " << c);
         }
-      }
+    }
   }
 }
 

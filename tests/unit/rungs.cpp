@@ -80,7 +80,7 @@ void check_all() {
 TEST_CASE("every operation runs on the rung that is meant for it") {
   check_all<fp32>();
   check_all<fp64>();
-  check<Cpu<mixed>>({"generic"});
+  check_all<mixed>();
 }
 
 TEMPLATE_TEST_CASE("every operation runs on the rung that is meant for it, kernels of the device", "", fp32, fp64, mixed) {

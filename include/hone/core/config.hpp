@@ -23,6 +23,8 @@
 #else
 #define HONE_ALWAYS_INLINE
 #endif
+// The same in cpu/simd/, whose functions and lambdas are compiled for the instruction set at hand: see cpu/simd.hpp.
+#define HONE_SIMD_INLINE HONE_ALWAYS_INLINE HONE_TARGET
 
 #if defined(__CUDACC__)
 #pragma nv_diag_suppress 1675  // nvcc hands host code's "GCC unroll" on to the host compiler, with a warning

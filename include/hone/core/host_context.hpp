@@ -11,6 +11,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/host_memory.hpp"
+#include "hone/core/instruction_set.hpp"
 #include "hone/core/matrix.hpp"
 #include "hone/core/thread_pool.hpp"
 
@@ -19,15 +20,19 @@ namespace hone {
 /// How a context on the host is made.
 struct HostOptions {
   int threads = 0;  ///< threads that compute; 0: what the process may use
+  /// what kernels may use; empty: the best that the processor has (and HONE_INSTRUCTION_SET allows)
+  std::optional<InstructionSet> instruction_set{};
 };
 
 /// The context of every backend whose memory is the host's: threads, aligned memory, scratch memory by thread.
 class HostContext {
  public:
-  explicit HostContext(HostOptions options = {}) : pool_(options.threads) {}
+  explicit HostContext(HostOptions options = {})
+      : instruction_set_(choose_instruction_set(options.instruction_set)), pool_(options.threads) {}
 
   ThreadPool& pool() { return pool_; }
   int threads() const { return pool_.size(); }
+  InstructionSet instruction_set() const { return instruction_set_; }
 
   /// Bytes that may still be taken; 0: not known.
   std::uint64_t available_bytes() const { return available_host_memory(); }
@@ -63,6 +68,7 @@ class HostContext {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
 
+  InstructionSet instruction_set_;  // asked for before threads are started
   ThreadPool pool_;
 };
 

@@ -40,6 +40,8 @@ class ScratchBlock {
   std::size_t size_ = 0;
 };
 
+constexpr Index round_up(Index value, Index multiple) { return (value + multiple - 1) / multiple * multiple; }
+
 /// `count` values of T, 64-byte aligned, not initialised; valid until this thread asks for the same use again.
 template <class T>
 T* scratch(Scratch use, Index count) {

@@ -1,18 +1,12 @@
-#pragma once
-
-#include "hone/core/host_context.hpp"
-#include "hone/cpu/rung.hpp"
-#include "hone/ops/gradient_norm.hpp"
-
-namespace hone {
+namespace hone::detail::HONE_SIMD {
 
 /// Each partial is summed in 16 lanes, which are then added pairwise; the partials are added in order.
 template <class P>
-struct CpuKernel<SumOfSquares<P>> {
+struct Kernel<SumOfSquares<P>> {
   using T = MasterOf<P>;
-  static void run(HostContext& context, SumOfSquares<P> const& op) {
+  HONE_TARGET static void run(HostContext& context, SumOfSquares<P> const& op) {
     Index const chunks = (op.x.size + norm_chunk - 1) / norm_chunk;
-    context.pool().parallel_for(op.x.size, norm_chunk, [&](Index begin, Index end) {
+    context.pool().parallel_for(op.x.size, norm_chunk, [&](Index begin, Index end) HONE_TARGET {
       constexpr int width = 16;
       double sums[width] = {};
       T const* const x = op.x.data;
@@ -33,4 +27,4 @@ struct CpuKernel<SumOfSquares<P>> {
   }
 };
 
-}  // namespace hone
+}  // namespace hone::detail::HONE_SIMD

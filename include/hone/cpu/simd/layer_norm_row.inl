@@ -1,25 +1,19 @@
-#pragma once
-
-#include <cmath>
-
-#include "hone/cpu/vector.hpp"
-
-namespace hone::detail {
+namespace hone::detail::HONE_SIMD {
 
 /// y = gamma * (z - mean) * rstd + beta over one row whose sum is known; sets mean and rstd.
-template <class T>
-HONE_ALWAYS_INLINE inline void layer_norm_vectors(T const* z, T total, T const* gamma, T const* beta, T epsilon, Index width,
-                                                  T* y, T& mean, T& rstd) {
+template <class A, class T = ScalarOf<A>>
+HONE_SIMD_INLINE inline void layer_norm_vectors(A const* z, T total, A const* gamma, A const* beta, T epsilon, Index width,
+                                                A* y, T& mean, T& rstd) {
   T const middle = total / static_cast<T>(width);
   Vec<T> squares{};
-  for_vectors<T>(width, [&](Index c, auto part) HONE_ALWAYS_INLINE {
+  for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
     Vec<T> const difference = only<T>(load(z + c, part) - middle, part);
     squares += difference * difference;
   });
   T const inverse = T(1) / std::sqrt(sum<T>(squares) / static_cast<T>(width) + epsilon);
-  for_vectors<T>(width, [&](Index c, auto part) HONE_ALWAYS_INLINE {
+  for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
     Vec<T> const normal = (load(z + c, part) - middle) * inverse;
-    store<T>(y + c, load(gamma + c, part) * normal + load(beta + c, part), part);
+    store(y + c, load(gamma + c, part) * normal + load(beta + c, part), part);
   });
   mean = middle;
   rstd = inverse;
@@ -30,11 +24,11 @@ template <class T>
 struct NormMeans {
   T g, g_normal;
 };
-template <class T>
-HONE_ALWAYS_INLINE inline NormMeans<T> layer_norm_means(T const* dy, T const* z, T const* gamma, T mean, T rstd,
-                                                        Index width) {
+template <class A, class T = ScalarOf<A>>
+HONE_SIMD_INLINE inline NormMeans<T> layer_norm_means(A const* dy, A const* z, A const* gamma, T mean, T rstd,
+                                                      Index width) {
   Vec<T> sum_g{}, sum_g_normal{};
-  for_vectors<T>(width, [&](Index c, auto part) HONE_ALWAYS_INLINE {
+  for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
     Vec<T> const g = load(gamma + c, part) * load(dy + c, part);  // zero in the lanes that are not meant
     sum_g += g;
     sum_g_normal += g * ((load(z + c, part) - mean) * rstd);
@@ -42,4 +36,4 @@ HONE_ALWAYS_INLINE inline NormMeans<T> layer_norm_means(T const* dy, T const* z,
   return {sum<T>(sum_g) / static_cast<T>(width), sum<T>(sum_g_normal) / static_cast<T>(width)};
 }
 
-}  // namespace hone::detail
+}  // namespace hone::detail::HONE_SIMD

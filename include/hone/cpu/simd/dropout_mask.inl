@@ -1,35 +1,28 @@
-#pragma once
-
-#include <cstdint>
-
-#include "hone/core/dropout.hpp"
-#include "hone/cpu/vector.hpp"
-
-namespace hone::detail {
+namespace hone::detail::HONE_SIMD {
 
 using Words = VectorOf<float>::Unsigned;
 inline constexpr int word_lanes = lanes<float>;
 
 /// first, first + 1, ...
-HONE_ALWAYS_INLINE inline Words counting(std::uint32_t first) {
+HONE_SIMD_INLINE inline Words counting(std::uint32_t first) {
   Words words{};
   for (int i = 0; i < word_lanes; ++i) words[i] = first + static_cast<std::uint32_t>(i);
   return words;
 }
 
 /// The 64-bit products of the even lanes, read as 32-bit numbers.
-HONE_ALWAYS_INLINE inline VectorOf<double>::Unsigned multiply_even(Words a, Words b) {
+HONE_SIMD_INLINE inline VectorOf<double>::Unsigned multiply_even(Words a, Words b) {
   using Wide = VectorOf<double>::Unsigned;
   // g++ 12 would multiply 64 by 64 bits, which is slow; clang sees that halves are enough.
-#if defined(__AVX512F__) && !defined(__clang__)
+#if HONE_SIMD_AVX512 && !defined(__clang__)
   typedef int Ints __attribute__((vector_size(64)));
   typedef long long Longs __attribute__((vector_size(64)));
   return reinterpret_cast<Wide>(
       __builtin_ia32_pmuludq512_mask(reinterpret_cast<Ints>(a), reinterpret_cast<Ints>(b), Longs{}, 0xFF));
-#elif defined(__AVX2__) && !defined(__clang__)
+#elif HONE_SIMD_BYTES == 32 && !defined(__clang__)
   typedef int Ints __attribute__((vector_size(32)));
   return reinterpret_cast<Wide>(__builtin_ia32_pmuludq256(reinterpret_cast<Ints>(a), reinterpret_cast<Ints>(b)));
-#elif defined(__SSE2__) && !defined(__AVX__) && !defined(__clang__)
+#elif HONE_SIMD_BYTES == 16 && defined(__SSE2__) && !defined(__clang__)
   typedef int Ints __attribute__((vector_size(16)));
   return reinterpret_cast<Wide>(__builtin_ia32_pmuludq128(reinterpret_cast<Ints>(a), reinterpret_cast<Ints>(b)));
 #else
@@ -37,7 +30,7 @@ HONE_ALWAYS_INLINE inline VectorOf<double>::Unsigned multiply_even(Words a, Word
 #endif
 }
 
-HONE_ALWAYS_INLINE inline void multiply_wide(Words a, std::uint32_t by, Words& low, Words& high) {
+HONE_SIMD_INLINE inline void multiply_wide(Words a, std::uint32_t by, Words& low, Words& high) {
   static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "lanes of 32 bits are read as halves of 64 bits");
   using Wide = VectorOf<double>::Unsigned;
   Words const factor = Words{} + by;
@@ -48,7 +41,7 @@ HONE_ALWAYS_INLINE inline void multiply_wide(Words a, std::uint32_t by, Words& l
 }
 
 /// philox4x32 for as many counters as a vector has lanes; c0 .. c3 become the words.
-HONE_ALWAYS_INLINE inline void philox_vectors(Words& c0, Words& c1, Words& c2, Words& c3, std::uint32_t k0,
+HONE_SIMD_INLINE inline void philox_vectors(Words& c0, Words& c1, Words& c2, Words& c3, std::uint32_t k0,
                                               std::uint32_t k1) {
   for (int round = 0; round < 10; ++round) {
     Words low0, high0, low1, high1;
@@ -67,28 +60,25 @@ HONE_ALWAYS_INLINE inline void philox_vectors(Words& c0, Words& c1, Words& c2, W
 ///
 /// `factors` has room for cols rounded up to a multiple of 8 * word_lanes.
 template <class T>
-void dropout_factors(Dropout const& dropout, Index position, Index example, Index cols, T* HONE_RESTRICT factors) {
+HONE_TARGET void dropout_factors(Dropout const& dropout, Index position, Index example, Index cols, T* HONE_RESTRICT factors) {
   T const scale = static_cast<T>(dropout.scale());
+  auto const threshold = static_cast<std::uint16_t>(dropout.threshold);  // at most 65535
   for (Index first = 0; first < cols; first += 8 * word_lanes) {
     Words c0 = counting(static_cast<std::uint32_t>(first / 8));
     Words c1 = Words{} + static_cast<std::uint32_t>(position);
     Words c2 = Words{} + static_cast<std::uint32_t>(example), c3 = Words{} + dropout.step;
     philox_vectors(c0, c1, c2, c3, dropout.key0, dropout.key1);
-    alignas(vector_bytes) std::uint32_t words[4][word_lanes];
-    std::memcpy(words[0], &c0, sizeof c0);
-    std::memcpy(words[1], &c1, sizeof c1);
-    std::memcpy(words[2], &c2, sizeof c2);
-    std::memcpy(words[3], &c3, sizeof c3);
-    T* const to = factors + first;
-    for (int i = 0; i < word_lanes; ++i)
-      for (int w = 0; w < 4; ++w) {
-        to[8 * i + 2 * w] = (words[w][i] & 0xFFFFu) >= dropout.threshold ? scale : T(0);
-        to[8 * i + 2 * w + 1] = (words[w][i] >> 16) >= dropout.threshold ? scale : T(0);
-      }
+    // Word w of call i holds columns 8 i + 2 w and 8 i + 2 w + 1: [w][i] becomes [i][w], and its halves are in order.
+    Vec<float> words[4] = {reinterpret_cast<Vec<float>>(c0), reinterpret_cast<Vec<float>>(c1),
+                           reinterpret_cast<Vec<float>>(c2), reinterpret_cast<Vec<float>>(c3)};
+    transpose_vectors<float, 4>(words);
+    alignas(vector_bytes) std::uint16_t halves[8 * word_lanes];
+    std::memcpy(halves, words, sizeof halves);
+    for (int i = 0; i < 8 * word_lanes; ++i) factors[first + i] = halves[i] >= threshold ? scale : T(0);
   }
 }
 
 /// Room that dropout_factors needs for `cols` columns.
 constexpr Index dropout_factors_room(Index cols) { return round_up(cols, 8 * word_lanes); }
 
-}  // namespace hone::detail
+}  // namespace hone::detail::HONE_SIMD

@@ -1,13 +1,4 @@
-#pragma once
-
-#include <cmath>
-
-#include "hone/cpu/attention_block.hpp"
-#include "hone/cpu/rung.hpp"
-#include "hone/ops/attention.hpp"
-
-namespace hone {
-namespace detail {
+namespace hone::detail::HONE_SIMD {
 
 /// What one head of one sequence is in the matrices of an attention operation.
 template <class T>
@@ -42,87 +33,87 @@ struct AttentionHead {
   }
 };
 
-}  // namespace detail
-
 /// One head of one sequence at a time, 3 vectors of queries against all its keys: the scores of a block stay in the cache.
 ///
 /// A sequence's result has the same bits whatever else is in the batch, and for any number of threads.
 template <class P>
-struct CpuKernel<AttentionForward<P>> {
-  using T = ActivationOf<P>;
-  using V = detail::Vec<T>;
-  using Item = detail::AttentionItem<T>;
+struct Kernel<AttentionForward<P>> {
+  using A = ActivationOf<P>;
+  using T = StatisticOf<P>;
+  using V = Vec<T>;
+  using Item = AttentionItem<T>;
 
-  static void run(HostContext& context, AttentionForward<P> const& op) {
-    detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
-      detail::AttentionHead<T> const at(op, b, h);
+  HONE_TARGET static void run(HostContext& context, AttentionForward<P> const& op) {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) HONE_TARGET {
+      AttentionHead<T> const at(op, b, h);
       head(at.item, at.queries(op.q), at.keys(op.k), at.keys(op.v), at.queries(op.y), at.statistic(op.lse));
     });
   }
 
  private:
-  using In = MatrixView<T const>;
-  using Out = MatrixView<T>;
+  using In = MatrixView<A const>;
+  using Out = MatrixView<A>;
+  using Statistic = MatrixView<T>;
 
-  static void head(Item const& item, In q, In k, In v, Out y, Out lse) {
-    constexpr Index block = 3 * detail::lanes<T>;
+  HONE_TARGET static void head(Item const& item, In q, In k, In v, Out y, Statistic lse) {
+    constexpr Index block = 3 * lanes<T>;
     Index const keys = item.padded_keys(), width = item.padded_width();
-    detail::Pieces<T> pieces(
-        detail::scratch<T>(detail::Scratch::attention, keys * (2 * width + block) + 2 * width * block + 64));
+    Pieces<T> pieces(
+        scratch<T>(Scratch::attention, keys * (2 * width + block) + 2 * width * block + 64));
     T *const key_panels = pieces.take(keys * width), *const values = pieces.take(keys * width);
     T *const scores = pieces.take(keys * block), *const columns = pieces.take(width * block);
     T* const tile = pieces.take(width * block);
-    detail::pack_rows(k, keys, key_panels);
-    detail::copy_rows(v, T(1), item.keys, width, values);
-    detail::for_query_blocks<T>(item.queries, [&](Index first, auto vectors) {
-      Index const count = std::min<Index>(item.queries - first, vectors * detail::lanes<T>);
+    pack_rows(k, keys, key_panels);
+    copy_rows(v, T(1), item.keys, width, values);
+    for_query_blocks<T>(item.queries, [&](Index first, auto vectors) HONE_TARGET {
+      Index const count = std::min<Index>(item.queries - first, vectors * lanes<T>);
       query_block<vectors>(item, first, q.row_block(first, count), key_panels, values, columns, scores, tile,
                            y.row_block(first, count), lse.row_block(first, count));
     });
   }
 
   template <int vectors>
-  static void query_block(Item const& item, Index first, In q, T const* key_panels, T const* values, T* columns, T* scores,
-                          T* tile, Out y, Out lse) {
-    using detail::key_group, detail::load, detail::store;
-    constexpr int L = detail::lanes<T>, block = vectors * L;
-    detail::transpose_rows(q, item.scale, block, columns);
+  HONE_TARGET static void query_block(Item const& item, Index first, In q, T const* key_panels, T const* values, T* columns, T* scores,
+                          T* tile, Out y, Statistic lse) {
+    constexpr int L = lanes<T>, block = vectors * L;
+    transpose_rows(q, item.scale, block, columns);
     V highest[vectors], total[vectors] = {};
-    for (V& h : highest) h = detail::splat(-std::numeric_limits<T>::infinity());
+    for (V& h : highest) h = splat(-std::numeric_limits<T>::infinity());
     for (Index j = 0; j < item.keys; j += key_group) {
-      detail::score_group<T, vectors>(item.width, key_panels + j * item.width, columns, scores + j * block);
+      score_group<T, vectors>(item.width, key_panels + j * item.width, columns, scores + j * block);
       for (Index i = j; i < std::min(j + key_group, item.keys); ++i)
         HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] =
-            detail::maximum<T>(highest[v], load(scores + i * block + v * L));
+            maximum<T>(highest[v], load(scores + i * block + v * L));
     }
     for (Index j = 0; j < item.keys; j += key_group) {
-      alignas(64) std::uint32_t words[4][detail::round_up(block, detail::word_lanes)];
-      if (item.dropout.active()) detail::attention_words<T, vectors>(item, first, j, words);
+      alignas(64) std::uint32_t words[4][round_up(block, word_lanes)];
+      if (item.dropout.active()) attention_words<T, vectors>(item, first, j, words);
       for (int i = 0; i < key_group && j + i < item.keys; ++i) HONE_UNROLL for (int v = 0; v < vectors; ++v) {
           T* const place = scores + (j + i) * block + v * L;
-          V p = detail::vector_exp<T, true>(load(place) - highest[v]);
+          V p = vector_exp<T, true>(load(place) - highest[v]);
           total[v] += p;
-          if (item.dropout.active()) p = detail::keep_lanes<T>(p, &words[i / 2][v * L], i, item.dropout.threshold);
-          store<T>(place, p);
+          if (item.dropout.active()) p = keep_lanes<T>(p, &words[i / 2][v * L], i, item.dropout.threshold);
+          store(place, p);
         }
     }
     V factor[vectors];
     for (int v = 0; v < vectors; ++v) factor[v] = static_cast<T>(item.dropout.scale()) / total[v];
-    detail::weighted_rows<T, vectors>(item.keys, values, item.padded_width(), scores, factor, tile, y);
+    weighted_rows<T, vectors>(item.keys, values, item.padded_width(), scores, factor, tile, y);
     for (Index r = 0; r < q.rows; ++r) lse(r, 0) = highest[r / L][r % L] + std::log(total[r / L][r % L]);
   }
 };
 
 /// Probabilities and masks are computed again; the gradients of keys and values are summed over blocks of queries in order.
 template <class P>
-struct CpuKernel<AttentionBackward<P>> {
-  using T = ActivationOf<P>;
-  using V = detail::Vec<T>;
-  using Item = detail::AttentionItem<T>;
+struct Kernel<AttentionBackward<P>> {
+  using A = ActivationOf<P>;
+  using T = StatisticOf<P>;
+  using V = Vec<T>;
+  using Item = AttentionItem<T>;
 
-  static void run(HostContext& context, AttentionBackward<P> const& op) {
-    detail::for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) {
-      detail::AttentionHead<T> const at(op, b, h);
+  HONE_TARGET static void run(HostContext& context, AttentionBackward<P> const& op) {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) HONE_TARGET {
+      AttentionHead<T> const at(op, b, h);
       Queries const data{at.queries(op.q),     at.queries(op.y),       at.queries(op.dy),
                          at.statistic(op.lse), at.statistic(op.delta), at.queries(op.dq)};
       head(at.item, data, at.keys(op.k), at.keys(op.v), at.keys(op.dk), at.keys(op.dv));
@@ -130,11 +121,13 @@ struct CpuKernel<AttentionBackward<P>> {
   }
 
  private:
-  using In = MatrixView<T const>;
-  using Out = MatrixView<T>;
+  using In = MatrixView<A const>;
+  using Out = MatrixView<A>;
   struct Queries {  // what belongs to the queries of an item, or of a block of it
-    In q, y, dy, lse;
-    Out delta, dq;
+    In q, y, dy;
+    MatrixView<T const> lse;
+    MatrixView<T> delta;
+    Out dq;
     Queries block(Index first, Index count) const {
       return {q.row_block(first, count),   y.row_block(first, count),     dy.row_block(first, count),
               lse.row_block(first, count), delta.row_block(first, count), dq.row_block(first, count)};
@@ -147,82 +140,83 @@ struct CpuKernel<AttentionBackward<P>> {
     T *q_columns, *dy_columns, *q_rows, *dy_rows, *tile;  // of the block
   };
 
-  static void head(Item const& item, Queries const& data, In k, In v, Out dk, Out dv) {
-    constexpr Index block = 3 * detail::lanes<T>;
+  HONE_TARGET static void head(Item const& item, Queries const& data, In k, In v, Out dk, Out dv) {
+    constexpr Index block = 3 * lanes<T>;
     Index const keys = item.padded_keys(), width = item.padded_width();
-    detail::Pieces<T> pieces(
-        detail::scratch<T>(detail::Scratch::attention, keys * (5 * width + 2 * block) + 5 * width * block + 256));
+    Pieces<T> pieces(
+        scratch<T>(Scratch::attention, keys * (5 * width + 2 * block) + 5 * width * block + 256));
     Memory memory;
     for (T** piece : {&memory.key_panels, &memory.value_panels, &memory.keys, &memory.key_sums, &memory.value_sums})
       *piece = pieces.take(keys * width);
     for (T** piece : {&memory.scores, &memory.slopes}) *piece = pieces.take(keys * block);
     for (T** piece : {&memory.q_columns, &memory.dy_columns, &memory.q_rows, &memory.dy_rows, &memory.tile})
       *piece = pieces.take(width * block);
-    detail::pack_rows(k, keys, memory.key_panels);
-    detail::pack_rows(v, keys, memory.value_panels);
-    detail::copy_rows(k, T(1), item.keys, width, memory.keys);
+    pack_rows(k, keys, memory.key_panels);
+    pack_rows(v, keys, memory.value_panels);
+    copy_rows(k, T(1), item.keys, width, memory.keys);
     std::fill(memory.key_sums, memory.key_sums + keys * width, T(0));
     std::fill(memory.value_sums, memory.value_sums + keys * width, T(0));
-    detail::for_query_blocks<T>(item.queries, [&](Index first, auto vectors) {
-      Index const count = std::min<Index>(item.queries - first, vectors * detail::lanes<T>);
+    for_query_blocks<T>(item.queries, [&](Index first, auto vectors) HONE_TARGET {
+      Index const count = std::min<Index>(item.queries - first, vectors * lanes<T>);
       query_block<vectors>(item, first, data.block(first, count), memory);
     });
     for (Index r = 0; r < item.keys; ++r) {
-      std::copy_n(memory.key_sums + r * width, item.width, dk.row(r));
-      std::copy_n(memory.value_sums + r * width, item.width, dv.row(r));
+      for (Index c = 0; c < item.width; ++c) {
+        dk(r, c) = A(memory.key_sums[r * width + c]);
+        dv(r, c) = A(memory.value_sums[r * width + c]);
+      }
     }
   }
 
   template <int vectors>
-  static void query_block(Item const& item, Index first, Queries const& data, Memory const& memory) {
-    using detail::key_group, detail::load, detail::store;
-    constexpr int L = detail::lanes<T>, block = vectors * L;
+  HONE_TARGET static void query_block(Item const& item, Index first, Queries const& data, Memory const& memory) {
+    constexpr int L = lanes<T>, block = vectors * L;
     Index const count = data.q.rows, width = item.padded_width();
-    detail::transpose_rows(data.q, item.scale, block, memory.q_columns);
-    detail::transpose_rows(data.dy, T(1), block, memory.dy_columns);
-    detail::copy_rows(data.q, item.scale, count, width, memory.q_rows);
-    detail::copy_rows(data.dy, T(1), count, width, memory.dy_rows);
+    transpose_rows(data.q, item.scale, block, memory.q_columns);
+    transpose_rows(data.dy, T(1), block, memory.dy_columns);
+    copy_rows(data.q, item.scale, count, width, memory.q_rows);
+    copy_rows(data.dy, T(1), count, width, memory.dy_rows);
     alignas(64) T lse[block], delta[block];
     for (Index r = 0; r < block; ++r) {
       lse[r] = std::numeric_limits<T>::infinity();  // lanes with no query: probability 0
       delta[r] = T(0);
       if (r >= count) continue;
       V sum{};
-      detail::for_vectors<T>(item.width, [&](Index c, auto part) HONE_ALWAYS_INLINE {
+      for_vectors<T>(item.width, [&](Index c, auto part) HONE_SIMD_INLINE {
         sum += load(data.dy.row(r) + c, part) * load(data.y.row(r) + c, part);
       });
       lse[r] = data.lse(r, 0);
-      data.delta(r, 0) = delta[r] = detail::sum<T>(sum);
+      data.delta(r, 0) = delta[r] = hone::detail::HONE_SIMD::sum<T>(sum);
     }
     T const kept = static_cast<T>(item.dropout.scale());
     for (Index j = 0; j < item.keys; j += key_group) {
       T *const scores = memory.scores + j * block, *const slopes = memory.slopes + j * block;
-      detail::score_group<T, vectors>(item.width, memory.key_panels + j * item.width, memory.q_columns, scores);
-      detail::score_group<T, vectors>(item.width, memory.value_panels + j * item.width, memory.dy_columns, slopes);
-      alignas(64) std::uint32_t words[4][detail::round_up(block, detail::word_lanes)];
-      if (item.dropout.active()) detail::attention_words<T, vectors>(item, first, j, words);
+      score_group<T, vectors>(item.width, memory.key_panels + j * item.width, memory.q_columns, scores);
+      score_group<T, vectors>(item.width, memory.value_panels + j * item.width, memory.dy_columns, slopes);
+      alignas(64) std::uint32_t words[4][round_up(block, word_lanes)];
+      if (item.dropout.active()) attention_words<T, vectors>(item, first, j, words);
       HONE_UNROLL for (int v = 0; v < vectors; ++v) {
         V const block_lse = load(lse + v * L), block_delta = load(delta + v * L);
         for (int i = 0; i < key_group; ++i) {
           T *const score = scores + i * block + v * L, *const slope = slopes + i * block + v * L;
-          V const p = detail::vector_exp<T, true>(load(score) - block_lse);
+          V const p = vector_exp<T, true>(load(score) - block_lse);
           V masked = p, dp = load(slope);
           if (item.dropout.active()) {
             std::uint32_t const* const lane_words = &words[i / 2][v * L];
-            masked = detail::keep_lanes<T>(p * kept, lane_words, i, item.dropout.threshold);
-            dp = detail::keep_lanes<T>(dp * kept, lane_words, i, item.dropout.threshold);
+            masked = keep_lanes<T>(p * kept, lane_words, i, item.dropout.threshold);
+            dp = keep_lanes<T>(dp * kept, lane_words, i, item.dropout.threshold);
           }
-          store<T>(slope, p * (dp - block_delta));  // dS
-          store<T>(score, masked);                  // M * P
+          store(slope, p * (dp - block_delta));  // dS
+          store(score, masked);                  // M * P
         }
       }
-      detail::add_weighted_queries<T, vectors>(count, scores, memory.dy_rows, width, memory.value_sums + j * width);
-      detail::add_weighted_queries<T, vectors>(count, slopes, memory.q_rows, width, memory.key_sums + j * width);
+      add_weighted_queries<T, vectors>(count, scores, memory.dy_rows, width, memory.value_sums + j * width);
+      add_weighted_queries<T, vectors>(count, slopes, memory.q_rows, width, memory.key_sums + j * width);
     }
     V factor[vectors];
-    for (V& f : factor) f = detail::splat(item.scale);
-    detail::weighted_rows<T, vectors>(item.keys, memory.keys, width, memory.slopes, factor, memory.tile, data.dq);
+    for (V& f : factor) f = splat(item.scale);
+    weighted_rows<T, vectors>(item.keys, memory.keys, width, memory.slopes, factor, memory.tile, data.dq);
   }
 };
 
-}  // namespace hone
+}  // namespace hone::detail::HONE_SIMD

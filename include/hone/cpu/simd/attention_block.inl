@@ -1,17 +1,4 @@
-#pragma once
-
-#include <algorithm>
-#include <cstdint>
-#include <limits>
-#include <type_traits>
-
-#include "hone/core/host_context.hpp"
-#include "hone/cpu/dropout_mask.hpp"
-#include "hone/cpu/gemm.hpp"
-#include "hone/cpu/scratch.hpp"
-#include "hone/cpu/vector_math.hpp"
-
-namespace hone::detail {
+namespace hone::detail::HONE_SIMD {
 
 // Attention works on transposed scores: a row is a key, the lanes of a vector are queries. Maxima and sums over keys then
 // need nothing across lanes, one Philox call per lane gives the mask of eight keys, and the probabilities are in the order
@@ -49,26 +36,26 @@ class Pieces {
 };
 
 /// Rows of keys (or values) as panels that multiply_tile reads, with zeros from the last row to row `padded`.
-template <class T>
-void pack_rows(MatrixView<T const> rows, Index padded, T* to) {
-  pack_panels(Operand<T>::of(rows), 0, rows.rows, 0, rows.cols, to);
+template <class T, class A>
+HONE_TARGET void pack_rows(MatrixView<A const> rows, Index padded, T* to) {
+  pack_panels(Operand<A>::of(rows), 0, rows.rows, 0, rows.cols, to);
   Index const packed = round_up(rows.rows, TileShape::rows);
   std::fill(to + packed * rows.cols, to + padded * rows.cols, T(0));
 }
 
 /// to[r][c] = factor * rows(r, c), with zeros up to `height` rows of `width` values.
-template <class T>
-void copy_rows(MatrixView<T const> rows, T factor, Index height, Index width, T* HONE_RESTRICT to) {
+template <class T, class A>
+HONE_TARGET void copy_rows(MatrixView<A const> rows, T factor, Index height, Index width, T* HONE_RESTRICT to) {
   for (Index r = 0; r < height; ++r, to += width) {
     Index const valid = r < rows.rows ? rows.cols : 0;
-    for (Index c = 0; c < valid; ++c) to[c] = factor * rows(r, c);
+    for (Index c = 0; c < valid; ++c) to[c] = factor * T(rows(r, c));
     for (Index c = valid; c < width; ++c) to[c] = T(0);
   }
 }
 
 /// to[c][r] = factor * rows(r, c), with zeros in columns beyond the last row.
-template <class T>
-void transpose_rows(MatrixView<T const> rows, T factor, Index height, T* HONE_RESTRICT to) {
+template <class T, class A>
+HONE_TARGET void transpose_rows(MatrixView<A const> rows, T factor, Index height, T* HONE_RESTRICT to) {
   transpose(rows.data, rows.stride, rows.rows, rows.cols, factor, to, height);
   if (rows.rows == height) return;
   for (Index c = 0; c < rows.cols; ++c) std::fill(to + c * height + rows.rows, to + (c + 1) * height, T(0));
@@ -76,7 +63,7 @@ void transpose_rows(MatrixView<T const> rows, T factor, Index height, T* HONE_RE
 
 /// The Philox words of `key_group` keys from `key` on, for every query of a block: words[w][query].
 template <class T, int vectors>
-HONE_ALWAYS_INLINE inline void attention_words(AttentionItem<T> const& item, Index query, Index key,
+HONE_SIMD_INLINE inline void attention_words(AttentionItem<T> const& item, Index query, Index key,
                                                std::uint32_t (&words)[4][round_up(vectors * lanes<T>, word_lanes)]) {
   constexpr int calls = static_cast<int>(round_up(vectors * lanes<T>, word_lanes)) / word_lanes;
   HONE_UNROLL for (int call = 0; call < calls; ++call) {
@@ -92,14 +79,14 @@ HONE_ALWAYS_INLINE inline void attention_words(AttentionItem<T> const& item, Ind
 }
 
 /// `value` where bits >= threshold, else zero. Not a template: nvcc 13 cannot read a choice between vectors in one.
-HONE_ALWAYS_INLINE inline Vec<float> where_at_least(Words bits, std::uint32_t threshold, Vec<float> value) {
+HONE_SIMD_INLINE inline Vec<float> where_at_least(Words bits, std::uint32_t threshold, Vec<float> value) {
   return bits >= threshold ? value : Vec<float>{};
 }
 
 /// `value` in the lanes whose element is kept, zero in the others; `words` are those of the lanes' queries for the pair of
 /// keys that holds key number `key` of its group.
 template <class T>
-HONE_ALWAYS_INLINE inline Vec<T> keep_lanes(Vec<T> value, std::uint32_t const* words, int key, std::uint32_t threshold) {
+HONE_SIMD_INLINE inline Vec<T> keep_lanes(Vec<T> value, std::uint32_t const* words, int key, std::uint32_t threshold) {
   if constexpr (std::is_same_v<T, float>) {
     Words word;
     std::memcpy(&word, words, sizeof word);
@@ -117,37 +104,37 @@ HONE_ALWAYS_INLINE inline Vec<T> keep_lanes(Vec<T> value, std::uint32_t const* w
 
 /// scores[key][query] = sum_e panels(key, e) columns[e][query] for `key_group` keys; columns is [E][vectors * lanes].
 template <class T, int vectors>
-HONE_ALWAYS_INLINE inline void score_group(Index width, T const* panels, T const* columns, T* scores) {
+HONE_SIMD_INLINE inline void score_group(Index width, T const* panels, T const* columns, T* scores) {
   constexpr int rows = TileShape::rows, block = vectors * lanes<T>;
   for (Index i = 0; i < key_group; i += rows) {
     Vec<T> acc[rows][vectors] = {};
     multiply_tile<T, rows, vectors>(width, panels + i * width, Step<1>{}, Step<rows>{}, columns, block, acc);
     HONE_UNROLL for (int r = 0; r < rows; ++r) HONE_UNROLL for (int v = 0; v < vectors; ++v)
-        store<T>(scores + (i + r) * block + v * lanes<T>, acc[r][v]);
+        store(scores + (i + r) * block + v * lanes<T>, acc[r][v]);
   }
 }
 
 /// out(query, e) = factor[query] * sum_key rows[key][e] weights[key][query]: rows (keys, padded_width), weights
 /// (keys, vectors * lanes). `tile` has room for padded_width * vectors * lanes values.
-template <class T, int vectors>
-void weighted_rows(Index keys, T const* rows, Index padded_width, T const* weights, Vec<T> const (&factor)[vectors], T* tile,
-                   MatrixView<T> out) {
+template <class T, int vectors, class A>
+HONE_TARGET void weighted_rows(Index keys, T const* rows, Index padded_width, T const* weights,
+                               Vec<T> const (&factor)[vectors], T* tile, MatrixView<A> out) {
   constexpr int height = TileShape::rows, block = vectors * lanes<T>;
   for (Index e = 0; e < padded_width && e < round_up(out.cols, height); e += height) {
     Vec<T> acc[height][vectors] = {};
     multiply_tile<T, height, vectors>(keys, rows + e, Step<1>{}, padded_width, weights, block, acc);
     HONE_UNROLL for (int r = 0; r < height; ++r) HONE_UNROLL for (int v = 0; v < vectors; ++v)
-        store<T>(tile + (e + r) * block + v * lanes<T>, acc[r][v] * factor[v]);
+        store(tile + (e + r) * block + v * lanes<T>, acc[r][v] * factor[v]);
   }
   transpose(static_cast<T const*>(tile), block, out.cols, out.rows, T(1), out.data, out.stride);
 }
 
 /// sums[key][e] += sum_query weights[key][query] rows[query][e] for `key_group` keys and the first `queries` queries.
 template <class T, int vectors>
-HONE_ALWAYS_INLINE inline void add_weighted_queries(Index queries, T const* weights, T const* rows, Index padded_width,
+HONE_SIMD_INLINE inline void add_weighted_queries(Index queries, T const* weights, T const* rows, Index padded_width,
                                                     T* sums) {
   constexpr int height = TileShape::rows, block = vectors * lanes<T>;
-  auto const columns = [&]<int wide>(Index e, std::integral_constant<int, wide>) HONE_ALWAYS_INLINE {
+  auto const columns = [&]<int wide>(Index e, std::integral_constant<int, wide>) HONE_SIMD_INLINE {
     for (Index i = 0; i < key_group; i += height) {
       Vec<T> acc[height][wide];
       T* const to = sums + i * padded_width + e;
@@ -155,7 +142,7 @@ HONE_ALWAYS_INLINE inline void add_weighted_queries(Index queries, T const* weig
           load(to + r * padded_width + v * lanes<T>);
       multiply_tile<T, height, wide>(queries, weights + i * block, Step<block>{}, Step<1>{}, rows + e, padded_width, acc);
       HONE_UNROLL for (int r = 0; r < height; ++r) HONE_UNROLL for (int v = 0; v < wide; ++v)
-          store<T>(to + r * padded_width + v * lanes<T>, acc[r][v]);
+          store(to + r * padded_width + v * lanes<T>, acc[r][v]);
     }
   };
   Index e = 0;
@@ -165,7 +152,7 @@ HONE_ALWAYS_INLINE inline void add_weighted_queries(Index queries, T const* weig
 
 /// Calls body(first query, vectors) for blocks of queries; vectors is a compile-time constant, smaller at the end.
 template <class T, class Body>
-void for_query_blocks(Index queries, Body const& body) {
+HONE_TARGET void for_query_blocks(Index queries, Body const& body) {
   for (Index q = 0; q < queries; q += 3 * lanes<T>) {
     Index const left = queries - q;
     if (left > 2 * lanes<T>)
@@ -179,16 +166,16 @@ void for_query_blocks(Index queries, Body const& body) {
 
 /// Calls body(sequence, head) for all of them, the longest sequences first, spread over the threads.
 template <class Body>
-void for_attention_items(HostContext& context, VectorView<std::int32_t const> query_offsets,
+HONE_TARGET void for_attention_items(HostContext& context, VectorView<std::int32_t const> query_offsets,
                          VectorView<std::int32_t const> key_offsets, Index heads, Body const& body) {
   Index const sequences = key_offsets.size - 1;
   Index* const order = scratch<Index>(Scratch::reduction, sequences);
-  auto const work = [&](Index b) {
+  auto const work = [&](Index b) HONE_TARGET {
     return Index{query_offsets[b + 1] - query_offsets[b]} * Index{key_offsets[b + 1] - key_offsets[b]};
   };
   for (Index b = 0; b < sequences; ++b) order[b] = b;
-  std::sort(order, order + sequences, [&](Index a, Index b) { return work(a) != work(b) ? work(a) > work(b) : a < b; });
-  context.pool().parallel_for(sequences * heads, 1, [&](Index i, Index) { body(order[i / heads], i % heads); });
+  std::sort(order, order + sequences, [&](Index a, Index b) HONE_TARGET { return work(a) != work(b) ? work(a) > work(b) : a < b; });
+  context.pool().parallel_for(sequences * heads, 1, [&](Index i, Index) HONE_TARGET { body(order[i / heads], i % heads); });
 }
 
-}  // namespace hone::detail
+}  // namespace hone::detail::HONE_SIMD

@@ -1,24 +1,17 @@
-#pragma once
-
-#include <cmath>
-#include <type_traits>
-
-#include "hone/cpu/vector.hpp"
-
-namespace hone::detail {
+namespace hone::detail::HONE_SIMD {
 
 /// sqrt(x), lane by lane, correctly rounded.
 template <class T>
-HONE_ALWAYS_INLINE inline Vec<T> vector_sqrt(Vec<T> x) {
+HONE_SIMD_INLINE inline Vec<T> vector_sqrt(Vec<T> x) {
   // The loop below would call the library for errno's sake; there is no vector extension for square roots in g++ 12.
   if constexpr (std::is_same_v<T, float>) {
-#if defined(__AVX512F__) && defined(__clang__)
+#if HONE_SIMD_BYTES == 64 && HONE_SIMD_AVX512 && defined(__clang__)
     return __builtin_ia32_sqrtps512(x, 4);
-#elif defined(__AVX512F__)
+#elif HONE_SIMD_BYTES == 64 && HONE_SIMD_AVX512
     return __builtin_ia32_sqrtps512_mask(x, x, static_cast<unsigned short>(0xFFFF), 4);
-#elif defined(__AVX__)
+#elif HONE_SIMD_BYTES == 32
     return __builtin_ia32_sqrtps256(x);
-#elif defined(__SSE__)
+#elif HONE_SIMD_BYTES == 16 && defined(__SSE2__)
     return __builtin_ia32_sqrtps(x);
 #else
     for (int i = 0; i < lanes<T>; ++i) x[i] = std::sqrt(x[i]);
@@ -37,7 +30,7 @@ HONE_ALWAYS_INLINE inline Vec<T> vector_sqrt(Vec<T> x) {
 /// speed). Bits depend on whether the compiler fuses multiply and add, hence on the program, not on lanes or neighbours.
 /// `never_positive` promises x <= 1 and saves the test for the upper end.
 template <class T, bool never_positive = false>
-HONE_ALWAYS_INLINE inline Vec<T> vector_exp(Vec<T> x) {
+HONE_SIMD_INLINE inline Vec<T> vector_exp(Vec<T> x) {
   if constexpr (std::is_same_v<T, double>) {
     for (int i = 0; i < lanes<T>; ++i) x[i] = std::exp(x[i]);
     return x;
@@ -74,7 +67,7 @@ struct NormalDistribution {
 /// nodes (relative error 6e-8). |error of cdf| <= (5e-7 + 1e-7 u^2) Phi(u), so that the tail's small values are right too.
 /// double: std::erfc and std::exp.
 template <class T>
-HONE_ALWAYS_INLINE inline NormalDistribution<T> vector_normal(Vec<T> u) {
+HONE_SIMD_INLINE inline NormalDistribution<T> vector_normal(Vec<T> u) {
   Vec<T> const gauss = vector_exp<T, true>(u * u * T(-0.5));
   Vec<T> cdf{};
   if constexpr (std::is_same_v<T, double>) {
@@ -99,8 +92,8 @@ HONE_ALWAYS_INLINE inline NormalDistribution<T> vector_normal(Vec<T> u) {
 
 /// 1 / (1 + exp(-x)). float: relative error <= 4e-7 for x > -87.
 template <class T>
-HONE_ALWAYS_INLINE inline Vec<T> vector_logistic(Vec<T> x) {
+HONE_SIMD_INLINE inline Vec<T> vector_logistic(Vec<T> x) {
   return T(1) / (T(1) + vector_exp<T>(-x));
 }
 
-}  // namespace hone::detail
+}  // namespace hone::detail::HONE_SIMD
