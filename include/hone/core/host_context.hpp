@@ -5,8 +5,10 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hone/core/error.hpp"
@@ -53,6 +55,17 @@ class HostContext {
   }
   void synchronize() {}
 
+  /// The context's object of type T, made by the first call: what kernels keep from call to call. Thread-safe.
+  template <class T>
+  T& kept() {
+    static char const key = 0;  // one address for each T
+    std::lock_guard<std::mutex> lock(kept_mutex_);
+    for (auto const& [type, object] : kept_)
+      if (type == &key) return *static_cast<T*>(object.get());
+    kept_.emplace_back(&key, std::make_shared<T>());
+    return *static_cast<T*>(kept_.back().second.get());
+  }
+
   /// Runs functor(0) .. functor(count - 1), spread over the threads; the functor must not care in which order.
   template <class Functor>
   void for_each(Index count, Functor const& functor) {
@@ -68,6 +81,8 @@ class HostContext {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
 
+  std::mutex kept_mutex_;
+  std::vector<std::pair<void const*, std::shared_ptr<void>>> kept_;
   InstructionSet instruction_set_;  // asked for before threads are started
   ThreadPool pool_;
 };

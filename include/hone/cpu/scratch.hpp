@@ -11,7 +11,7 @@
 namespace hone::detail {
 
 /// What a thread's scratch memory is for; pieces for different uses may be held at once.
-enum class Scratch : std::uint8_t { shared_panels, row_panels, tile, attention, reduction, count };
+enum class Scratch : std::uint8_t { shared_panels, row_panels, block_sums, tile, attention, reduction, count };
 
 /// Memory that grows and is kept until the thread ends, so that a step after the first allocates nothing.
 class ScratchBlock {

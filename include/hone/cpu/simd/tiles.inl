@@ -48,6 +48,11 @@ template <int tile>
 HONE_SIMD_INLINE inline void tile_load(void const* from, Index stride) {
   __asm__ volatile("tileloadd (%1,%2,1), %%tmm%c0" : : "i"(tile), "r"(from), "r"(stride) : "memory");
 }
+/// The same, of what is read once before it leaves the nearest cache, where it shall take no place of what stays.
+template <int tile>
+HONE_SIMD_INLINE inline void tile_load_passing(void const* from, Index stride) {
+  __asm__ volatile("tileloaddt1 (%1,%2,1), %%tmm%c0" : : "i"(tile), "r"(from), "r"(stride) : "memory");
+}
 /// 16 rows of 64 bytes, `stride` bytes apart = tile
 template <int tile>
 HONE_SIMD_INLINE inline void tile_store(void* to, Index stride) {
@@ -96,6 +101,10 @@ template <int tile>
 inline void tile_load(void const* from, Index stride) {
   for (int r = 0; r < tile_rows; ++r)
     std::memcpy(configured_tiles().bytes[tile] + r * tile_bytes, static_cast<char const*>(from) + r * stride, tile_bytes);
+}
+template <int tile>
+inline void tile_load_passing(void const* from, Index stride) {
+  tile_load<tile>(from, stride);
 }
 template <int tile>
 inline void tile_store(void* to, Index stride) {

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <new>
+#include <string>
+#include <tuple>
+
+#include "hone/core/error.hpp"
+#include "hone/core/matrix.hpp"
+
+namespace hone::detail {
+
+/// bfloat16 operands are packed in squares of this side: see cpu/simd/pack_bfloat16.inl.
+inline constexpr Index packed_side = 32;
+/// Values of one square.
+inline constexpr Index packed_step = packed_side * packed_side;
+
+/// Squares that cover `size` rows, columns, or values of the inner dimension.
+constexpr Index packed_squares(Index size) { return (size + packed_side - 1) / packed_side; }
+
+/// Which product a weight is packed for.
+enum class WeightForm : std::uint8_t {
+  forward,         ///< y = x W^T
+  input_gradient,  ///< dx = dy W
+};
+/// How: the layouts of several kernels may be kept side by side.
+enum class WeightFormat : std::uint8_t { bfloat16_squares, panels_128, panels_256, panels_512 };
+
+/// Weights as the kernels for products read them, kept from call to call: packed again when their version changes, into the
+/// memory that they have. A version number is given to one state of one set of weights, never again in the process.
+///
+/// Thread-safe as long as nobody asks for a weight's next version while the one before is in use.
+class PackedWeights {
+ public:
+  PackedWeights() = default;
+  PackedWeights(PackedWeights const&) = delete;
+  PackedWeights& operator=(PackedWeights const&) = delete;
+  ~PackedWeights() {
+    for (auto& [key, entry] : entries_) release(entry);
+  }
+
+  /// `count` values of T, 64-byte aligned, that `pack(T*)` wrote for this weight and version; valid until the next version is
+  /// asked for. `version` is not 0. Throws E711 when there is not so much memory.
+  template <class T, class W, class Pack>
+  T const* packed(MatrixView<W const> weight, WeightForm form, WeightFormat format, std::uint64_t version, Index count,
+                  Pack const& pack) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    Key const key{weight.data, weight.rows, weight.cols, weight.stride, form, format};
+    ++clock_;
+    auto found = entries_.find(key);
+    if (found == entries_.end()) {
+      forget_unused();
+      found = entries_.emplace(key, Entry{}).first;
+    }
+    Entry& entry = found->second;
+    entry.used = clock_;
+    if (entry.version == version) return static_cast<T const*>(entry.data);
+    entry.version = 0;  // until it is whole
+    std::size_t const bytes = static_cast<std::size_t>(count) * sizeof(T);
+    if (entry.bytes < bytes) {
+      release(entry);
+      entry.data = ::operator new(bytes, alignment, std::nothrow);
+      if (!entry.data)
+        throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
+                    "use a smaller batch or a smaller model, or a machine with more memory");
+      entry.bytes = bytes;
+    }
+    pack(static_cast<T*>(entry.data));
+    entry.version = version;
+    return static_cast<T const*>(entry.data);
+  }
+
+  /// Bytes that are held.
+  std::size_t bytes() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::size_t sum = 0;
+    for (auto const& [key, entry] : entries_) sum += entry.bytes;
+    return sum;
+  }
+
+ private:
+  using Key = std::tuple<void const*, Index, Index, Index, WeightForm, WeightFormat>;
+  struct Entry {
+    void* data = nullptr;
+    std::size_t bytes = 0;
+    std::uint64_t version = 0, used = 0;
+  };
+  static constexpr std::align_val_t alignment{64};
+  static constexpr std::uint64_t kept_calls = 10000;  ///< several steps of the deepest model
+
+  static void release(Entry& entry) {
+    ::operator delete(entry.data, alignment);
+    entry.data = nullptr;
+    entry.bytes = 0;
+  }
+  /// Models come and go: what was not asked for in a long time is given back.
+  void forget_unused() {
+    for (auto entry = entries_.begin(); entry != entries_.end();)
+      if (clock_ - entry->second.used > kept_calls) {
+        release(entry->second);
+        entry = entries_.erase(entry);
+      } else {
+        ++entry;
+      }
+  }
+
+  mutable std::mutex mutex_;
+  std::map<Key, Entry> entries_;
+  std::uint64_t clock_ = 0;
+};
+
+}  // namespace hone::detail
