@@ -2,6 +2,8 @@
 
 #include "hone/cpu/eigen.hpp"
 #include "hone/generic/linear.hpp"
+#include "hone/generic/linear_activation.hpp"
+#include "hone/generic/linear_residual.hpp"
 #include "support/compare_rungs.hpp"
 
 namespace {
@@ -72,6 +74,48 @@ TEST_CASE("linear layers agree with the reference") {
     check<fp64>(rows, 15, 24);
     check<fp64>(rows, 64, 100);
   }
+}
+
+template <class P>
+void check_fused(Activation kind, Index rows, Index inputs, Index outputs) {
+  using T = ActivationOf<P>;
+  INFO("kind " << static_cast<int>(kind) << ", rows " << rows << ", inputs " << inputs << ", outputs " << outputs);
+  auto const x = Grid<T>::random(rows, inputs, 1, 1, 3), weight = Grid<T>::random(outputs, inputs, 2, 0.2);
+  auto const dy = Grid<T>::random(rows, outputs, 3, 1, 5), bias = Grid<T>::random(1, outputs, 4);
+  auto const before = Grid<T>::random(rows, inputs, 5, 3), residual = Grid<T>::random(rows, outputs, 6, 1, 2);
+  test::Rows const tokens({static_cast<int>(rows)});
+  test::check_against_reference<P>(
+      [&]<class B>(std::type_identity<B>, HostContext& context) {
+        Grid<T> u(rows, outputs, 2), h(rows, outputs, 1), h_alone(rows, outputs, 4), du(rows, inputs, 3);
+        LinearActivationForward<P> forward{kind, x.view(), weight.view(), bias.vector(), u.view(), h.view()};
+        run<B>(context, forward);
+        forward.u = {};
+        forward.h = h_alone.view();
+        run<B>(context, forward);
+        run<B>(context, LinearActivationBackwardInput<P>{kind, dy.view(), weight.view(), before.view(), du.view()});
+        return std::vector<Grid<T>>{u, h, h_alone, du};
+      },
+      std::max(inputs, outputs));
+  if constexpr (std::is_same_v<P, mixed>)  // the only precision with a kernel for it
+    for (double const p : {0.0, 0.3})
+      test::check_against_reference<P>(
+          [&]<class B>(std::type_identity<B>, HostContext& context) {
+            Grid<T> z(rows, outputs, 3);
+            run<B>(context, LinearResidualForward<P>{x.view(), weight.view(), bias.vector(), residual.view(),
+                                                     test::some_dropout(p), tokens.map(), z.view()});
+            return std::vector<Grid<T>>{z};
+          },
+          inputs);
+}
+
+TEST_CASE("linear layers with what is behind them agree with the reference") {
+  Index const rows = GENERATE(1, 17, 130);
+  auto const kind = GENERATE(Activation::gelu, Activation::gelu_new, Activation::relu);
+  check_fused<fp32>(kind, rows, 24, 15);
+  check_fused<fp32>(kind, rows, 450, 64);
+  check_fused<fp64>(kind, rows, 24, 15);
+  check_fused<mixed>(kind, rows, 24, 15);
+  check_fused<mixed>(kind, rows, 450, 100);
 }
 
 TEST_CASE("sums longer than one block of the inner dimension, and more columns than are packed at once") {

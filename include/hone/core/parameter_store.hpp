@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -155,10 +156,21 @@ class ParameterStore {
     plan.add("gradients", size * sizeof(M));
   }
 
-  /// The whole flat buffers, gaps (zeros) included.
-  VectorView<M> weights() const { return weights_.view(); }
+  /// The whole flat buffers, gaps (zeros) included. Who writes to the weights through a view that is older than the last
+  /// forward or backward pass calls `weights_changed` afterwards.
+  VectorView<M> weights() const {
+    weights_changed();
+    return weights_.view();
+  }
   /// The copy that the layers read, laid out as the weights; empty where they read the weights themselves.
-  VectorView<A> working() const { return working_.view(); }
+  VectorView<A> working() const {
+    weights_changed();
+    return working_.view();
+  }
+  /// A number that no other weights of this process have or had: another one whenever these may have been written to.
+  /// Kernels keep what they make of the weights (packed copies) as long as it stays.
+  std::uint64_t weights_version() const { return version_; }
+  void weights_changed() const { version_ = next_version(); }
   VectorView<M> gradients() const { return gradients_.view(); }
 
   void begin_step() { contributed_.assign(infos_.size(), false); }
@@ -184,6 +196,7 @@ class ParameterStore {
   /// Copies one parameter from or to the host.
   void set(Index id, std::span<M const> values) {
     Index const offset = infos_[std::size_t(id)].offset;
+    weights_changed();
     context_->upload(weights_.data() + offset, values.data(), values.size_bytes());
     if constexpr (has_working_copy) {
       std::vector<A> const rounded(values.begin(), values.end());
@@ -196,6 +209,11 @@ class ParameterStore {
  private:
   static constexpr Index alignment = 64 / Index(sizeof(M));
   static constexpr bool has_working_copy = !std::is_same_v<A, M>;
+
+  static std::uint64_t next_version() {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+  }
 
   /// What the layers read.
   A const* read() const {
@@ -219,6 +237,7 @@ class ParameterStore {
   Buffer<B, M> weights_, gradients_;
   Buffer<B, A> working_;  ///< empty unless has_working_copy
   Index end_ = 0;
+  mutable std::uint64_t version_ = next_version();
 };
 
 }  // namespace hone

@@ -28,6 +28,8 @@
 #include "hone/ops/embedding.hpp"
 #include "hone/ops/gradient_norm.hpp"
 #include "hone/ops/linear.hpp"
+#include "hone/ops/linear_activation.hpp"
+#include "hone/ops/linear_residual.hpp"
 #include "hone/ops/residual_norm.hpp"
 
 namespace hone::detail {

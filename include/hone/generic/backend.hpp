@@ -11,6 +11,8 @@
 #include "hone/generic/embedding.hpp"
 #include "hone/generic/gradient_norm.hpp"
 #include "hone/generic/linear.hpp"
+#include "hone/generic/linear_activation.hpp"
+#include "hone/generic/linear_residual.hpp"
 #include "hone/generic/loss.hpp"
 #include "hone/generic/residual_norm.hpp"
 #include "hone/generic/rows.hpp"

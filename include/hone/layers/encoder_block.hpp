@@ -76,12 +76,19 @@ class EncoderBlock {
       asking = cache.x_first;
     }
     RowMap const& rows = cache.x_first ? pass.batch.first_row_map : pass.batch.row_map;
-    attention_.forward(pass, x, asking, cache.t, cache.attention);
-    attention_norm_.forward(pass, cache.t, asking, pass.dropout.site(DropoutSite::attention_output, layer_, shape_.dropout),
-                            rows, cache.a, cache.attention_norm);
-    feed_forward_.forward(pass, cache.a, cache.t, cache.feed_forward);
-    output_norm_.forward(pass, cache.t, cache.a, pass.dropout.site(DropoutSite::feed_forward, layer_, shape_.dropout), rows,
-                         y, cache.output_norm);
+    Residual<B> const first{asking, pass.dropout.site(DropoutSite::attention_output, layer_, shape_.dropout), rows};
+    Residual<B> const second{cache.a, pass.dropout.site(DropoutSite::feed_forward, layer_, shape_.dropout), rows};
+    if constexpr (Linear<B>::joins_residual) {
+      attention_.forward(pass, x, asking, first, cache.attention_norm.z, cache.attention);
+      attention_norm_.forward(pass, first, cache.a, cache.attention_norm);
+      feed_forward_.forward(pass, cache.a, second, cache.output_norm.z, cache.feed_forward);
+      output_norm_.forward(pass, second, y, cache.output_norm);
+    } else {
+      attention_.forward(pass, x, asking, cache.t, cache.attention);
+      attention_norm_.forward(pass, cache.t, first.residual, first.dropout, rows, cache.a, cache.attention_norm);
+      feed_forward_.forward(pass, cache.a, cache.t, cache.feed_forward);
+      output_norm_.forward(pass, cache.t, second.residual, second.dropout, rows, y, cache.output_norm);
+    }
   }
 
   /// Residual gradients join here, and here alone: in dy's memory, which is used up. dx may be dy where M = N.

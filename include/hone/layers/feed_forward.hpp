@@ -22,6 +22,7 @@ class FeedForward {
     Matrix<B> u, h;
     Matrix<B> dh;  // scratch of backward
   };
+  static constexpr bool joins_residual = Linear<B>::joins_residual;
 
   FeedForward(ParameterStore<B>& store, std::string const& intermediate, std::string const& output, Index width, Index inner,
               Activation kind, double initializer_range)
@@ -42,14 +43,19 @@ class FeedForward {
   }
 
   void forward(Pass<B>& pass, ConstMatrix<B> x, Matrix<B> y, Cache& cache) const {
-    intermediate_.forward(pass, x, cache.u, cache.intermediate);
-    run<B>(pass.context, ActivationForward<P>{kind_, cache.u, cache.h});
+    intermediate_.forward(pass, x, kind_, cache.u, cache.h, cache.intermediate);
     output_.forward(pass, cache.h, y, cache.output);
+  }
+  /// z = joins.residual + dropout(f(x)). Only where `joins_residual`.
+  void forward(Pass<B>& pass, ConstMatrix<B> x, Residual<B> const& joins, Matrix<B> z, Cache& cache) const
+    requires(joins_residual)
+  {
+    intermediate_.forward(pass, x, kind_, cache.u, cache.h, cache.intermediate);
+    output_.forward(pass, cache.h, joins, z, cache.output);
   }
   /// @param write  as in Linear::backward
   void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Cache& cache, Write write = Write::assign) const {
-    output_.backward(pass, dy, cache.dh, cache.output);
-    run<B>(pass.context, ActivationBackward<P>{kind_, cache.u, cache.dh, cache.dh});
+    output_.backward(pass, dy, kind_, cache.u, cache.dh, cache.output);
     intermediate_.backward(pass, cache.dh, dx, cache.intermediate, write);
   }
 

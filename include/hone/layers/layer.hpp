@@ -7,6 +7,8 @@
 #include "hone/core/parameter_store.hpp"
 #include "hone/core/ragged_batch.hpp"
 #include "hone/core/workspace.hpp"
+#include "hone/ops/activation.hpp"
+#include "hone/ops/linear.hpp"
 
 namespace hone {
 
@@ -17,6 +19,7 @@ struct Pass {
   ParameterStore<B>& parameters;
   BatchView batch;
   DropoutKey dropout{};
+  bool for_backward = true;      ///< a backward pass follows: what it reads is kept
   bool for_input_alone = false;  ///< backward is wanted for dx: linear layers leave their parameters' gradients out
 };
 
@@ -25,6 +28,14 @@ template <Backend B>
 using Matrix = MatrixView<ActivationOf<typename B::Precision>>;
 template <Backend B>
 using ConstMatrix = MatrixView<ActivationOf<typename B::Precision> const>;
+
+namespace detail {
+
+/// Whether a kernel that does what several operations do is there, on the rung on which all of them run.
+template <class B, class Fused, class... Parts>
+inline constexpr bool runs_fused = (std::is_same_v<RungOf<B, Fused>, RungOf<B, Parts>> && ...);
+
+}  // namespace detail
 
 /// A layer: y = f(x), and backward defined by <y, dy> = f  =>  dx = df/dx.
 ///

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "hone/layers/layer.hpp"
+#include "hone/layers/linear.hpp"
 #include "hone/ops/residual_norm.hpp"
 
 namespace hone {
@@ -48,6 +48,12 @@ class ResidualNorm {
     run<B>(pass.context,
            ResidualNormForward<P>{x, residual, dropout, rows, pass.parameters.vector(gamma_), pass.parameters.vector(beta_),
                                   epsilon_, cache.z, y, cache.mean, cache.rstd});
+  }
+  /// y = layer_norm(cache.z), where z = joins.residual + dropout(x) is there already.
+  void forward(Pass<B>& pass, Residual<B> const& joins, Matrix<B> y, Cache& cache) const {
+    forward(pass, cache.z, {}, {}, {}, y, cache);
+    cache.dropout = joins.dropout;
+    cache.rows = joins.rows;
   }
   /// LayerNorm: no residual, no dropout.
   void forward(Pass<B>& pass, ConstMatrix<B> x, Matrix<B> y, Cache& cache) const { forward(pass, x, {}, {}, {}, y, cache); }

@@ -22,6 +22,7 @@ class SelfAttention {
   using A = ActivationOf<P>;
 
  public:
+  static constexpr bool joins_residual = Linear<B>::joins_residual;
   struct Cache {
     ConstMatrix<B> x, x_query;  ///< all rows, and the rows that ask
     Matrix<B> qkv;              ///< (N, 3D); with M = B the first D columns are unused
@@ -72,21 +73,16 @@ class SelfAttention {
   void forward(Pass<B>& pass, ConstMatrix<B> x, Matrix<B> y, Cache& cache) const { forward(pass, x, x, y, cache); }
   /// @param x_query  the rows that ask: x itself, or the first row of each sequence
   void forward(Pass<B>& pass, ConstMatrix<B> x, ConstMatrix<B> x_query, Matrix<B> y, Cache& cache) const {
-    cache.x = x;
-    cache.x_query = x_query;
-    cache.dropout = pass.dropout.site(DropoutSite::attention, layer_, dropout_);
-    if (all(cache)) {
-      run<B>(pass.context, LinearForward<P>{x, weights(pass, 0, 3), biases(pass, 0, 3), cache.qkv});
-    } else {
-      run<B>(pass.context,
-             LinearForward<P>{x, weights(pass, 1, 2), biases(pass, 1, 2), cache.qkv.column_block(width_, 2 * width_)});
-      run<B>(pass.context, LinearForward<P>{x_query, weights(pass, 0, 1), biases(pass, 0, 1), cache.q});
-    }
-    run<B>(pass.context,
-           AttentionForward<P>{cache.q, cache.qkv.column_block(width_, width_), cache.qkv.column_block(2 * width_, width_),
-                               query_offsets(pass, cache), pass.batch.offsets, heads_, scale(), cache.dropout,
-                               pass.batch.row_map.first_example, cache.y, cache.lse});
+    attend(pass, x, x_query, cache);
     output_.forward(pass, cache.y, y, cache.output);
+  }
+  /// z = joins.residual + dropout(y). Only where `joins_residual`.
+  void forward(Pass<B>& pass, ConstMatrix<B> x, ConstMatrix<B> x_query, Residual<B> const& joins, Matrix<B> z,
+               Cache& cache) const
+    requires(joins_residual)
+  {
+    attend(pass, x, x_query, cache);
+    output_.forward(pass, cache.y, joins, z, cache.output);
   }
 
   void backward(Pass<B>& pass, Matrix<B> dy, Matrix<B> dx, Cache& cache) const {
@@ -110,6 +106,26 @@ class SelfAttention {
   }
 
  private:
+  /// Everything before the output projection.
+  void attend(Pass<B>& pass, ConstMatrix<B> x, ConstMatrix<B> x_query, Cache& cache) const {
+    cache.x = x;
+    cache.x_query = x_query;
+    cache.dropout = pass.dropout.site(DropoutSite::attention, layer_, dropout_);
+    std::uint64_t const version = pass.parameters.weights_version();
+    if (all(cache)) {
+      run<B>(pass.context, LinearForward<P>{x, weights(pass, 0, 3), biases(pass, 0, 3), cache.qkv, version});
+    } else {
+      run<B>(pass.context,
+             LinearForward<P>{x, weights(pass, 1, 2), biases(pass, 1, 2), cache.qkv.column_block(width_, 2 * width_),
+                              version});
+      run<B>(pass.context, LinearForward<P>{x_query, weights(pass, 0, 1), biases(pass, 0, 1), cache.q, version});
+    }
+    run<B>(pass.context,
+           AttentionForward<P>{cache.q, cache.qkv.column_block(width_, width_), cache.qkv.column_block(2 * width_, width_),
+                               query_offsets(pass, cache), pass.batch.offsets, heads_, scale(), cache.dropout,
+                               pass.batch.row_map.first_example, cache.y, cache.lse});
+  }
+
   static std::array<Index, 3> triple(ParameterStore<B>& store, std::string const& name, char const* suffix,
                                      std::vector<Index> shape, ParameterKind kind, Initializer initializer) {
     Index const query = store.add(name + ".self.query" + suffix, shape, kind, initializer);
@@ -143,7 +159,7 @@ class SelfAttention {
              LinearBackwardParameters<P>{x, dy, {store.gradient_matrix(weight_[first]).data, count * width_, width_},
                                          {store.gradient_vector(bias_[first]).data, count * width_}, gradient_write});
     }
-    run<B>(pass.context, LinearBackwardInput<P>{dy, weights(pass, first, count), dx, write});
+    run<B>(pass.context, LinearBackwardInput<P>{dy, weights(pass, first, count), dx, write, store.weights_version()});
   }
 
   Index width_, heads_, layer_;

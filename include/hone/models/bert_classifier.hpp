@@ -105,7 +105,7 @@ class BertClassifier {
   /// Outputs for a batch, without dropout. Throws E414 to E416 for ids outside the tables.
   Outputs<HeadList> predict(RaggedBatch const& batch) {
     prepare(batch, batch.size(), false);
-    Pass<B> pass{*context_, *parameters_, memory_.upload(batch), {}};
+    Pass<B> pass{*context_, *parameters_, memory_.upload(batch), {}, false};
     forward(pass);
     return fetch_outputs(batch.size());
   }
@@ -410,7 +410,7 @@ class BertClassifier {
     RaggedBatch alone = batch;  // the place in a training step plays no part
     alone.first_example = 0;
     prepare(alone, alone.size(), true);
-    Pass<B> pass{*context_, *parameters_, memory_.upload(alone), {}, true};
+    Pass<B> pass{*context_, *parameters_, memory_.upload(alone), {}, true, true};
     forward(pass);
     auto const e = cache_.encoder.encoder.inputs.front();
     HostMatrix const embedded = download<A>(e.data, e.rows, e.cols);

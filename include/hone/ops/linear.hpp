@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "hone/core/backend.hpp"
 
 namespace hone {
@@ -8,12 +10,15 @@ namespace hone {
 ///
 /// Shapes: x (N, C), weight (O, C), bias (O) or empty, y (N, O). y overlaps nothing.
 /// Row n of y depends on row n of x alone.
+/// `weight_version` changes whenever the weight does, and is never that of other weights (ParameterStore::weights_version):
+/// a kernel may keep what it makes of the weight. 0: it must not.
 template <class P>
 struct LinearForward {
   MatrixView<ActivationOf<P> const> x;
   MatrixView<ActivationOf<P> const> weight;
   VectorView<ActivationOf<P> const> bias;
   MatrixView<ActivationOf<P>> y;
+  std::uint64_t weight_version = 0;
 };
 
 /// dx = dy W, or dx += dy W
@@ -25,6 +30,7 @@ struct LinearBackwardInput {
   MatrixView<ActivationOf<P> const> weight;
   MatrixView<ActivationOf<P>> dx;
   Write write = Write::assign;
+  std::uint64_t weight_version = 0;  ///< as in LinearForward
 };
 
 /// dW (+)= dy^T x,  db (+)= sum over rows of dy

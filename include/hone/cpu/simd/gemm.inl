@@ -86,15 +86,26 @@ HONE_TARGET void pack_panels(Operand<A> m, Index i, Index count, Index k, Index 
     pack_panel<T, height>(m, i + r, std::min<Index>(height, count - r), k, depth, to + r * depth);
 }
 
+/// Stores what a product has finished.
+template <class C>
+struct StoreRows {
+  MatrixView<C> c;
+  template <class Part>
+  HONE_SIMD_INLINE void operator()(Index row, Index column, Vec<C> value, Part part) const {
+    store(c.row(row) + column, value, part);
+  }
+};
+
 /// c (+)= a b (+ bias in every row): a (M, K), b (K, N), c (M, N), bias (N) or empty.
 ///
 /// Every element is a sum over k in ascending order, in blocks of TileShape::depth, whatever M, N and the number of threads
 /// are: a row of c has the same bits in every batch. Panels of b are packed once and shared; those of a are packed by the
 /// thread that uses them. Source of the blocking: Goto and van de Geijn 2008, ACM TOMS 34(3), sections 4-6.
 /// Operands in bfloat16 are widened when they are packed; a result in bfloat16 is summed in one block and rounded once.
-template <class T, class A, class C>
+/// What is finished goes through `finish(row, column, values, lanes)`, which stores it (StoreRows), or more than that.
+template <class T, class A, class C, class Finish>
 HONE_TARGET void gemm(HostContext& context, Operand<A> a, Operand<A> b, MatrixView<C> c, Index inner,
-                      VectorView<A const> bias, Write write) {
+                      VectorView<A const> bias, Write write, Finish const& finish) {
   constexpr int rows = TileShape::rows, vectors = TileShape::vectors, cols = TileShape::cols<T>;
   constexpr int tiles = 12;  // of a block of rows
   constexpr Index block_rows = tiles * rows, panels_at_once = 64;
@@ -138,7 +149,7 @@ HONE_TARGET void gemm(HostContext& context, Operand<A> a, Operand<A> b, MatrixVi
             T const* const ahead = panel_b + (cols + i / rows * ahead_each) * length;
             multiply_tile<T, rows, vectors, ahead_each>(length, packed_a + i * length, Step<1>{}, Step<rows>{}, panel_b,
                                                         cols, acc, ahead);
-            bool const adds = block > 0 || write == Write::add;
+            bool const adds = block > 0 || write == Write::add, last = block + 1 == blocks;
             VectorView<A const> const tile_bias = block == 0 && bias ? bias.slice(j, valid_cols) : VectorView<A const>{};
             C* const to = &c(i0 + i, j);
             if (whole) {
@@ -146,7 +157,9 @@ HONE_TARGET void gemm(HostContext& context, Operand<A> a, Operand<A> b, MatrixVi
                 Vec<T> const extra = tile_bias ? load(tile_bias.data + v * lanes<T>) : Vec<T>{};
                 HONE_UNROLL for (int r = 0; r < rows; ++r) {
                   C* const place = to + r * c.stride + v * lanes<T>;
-                  store(place, (adds ? load(place) : extra) + acc[r][v]);
+                  Vec<T> const value = (adds ? load(place) : extra) + acc[r][v];
+                  if (last) finish(i0 + i + r, j + v * lanes<T>, value, AllLanes{});
+                  else store(place, value);
                 }
               }
             } else {
@@ -154,16 +167,26 @@ HONE_TARGET void gemm(HostContext& context, Operand<A> a, Operand<A> b, MatrixVi
               HONE_UNROLL for (int r = 0; r < rows; ++r)
                 HONE_UNROLL for (int v = 0; v < vectors; ++v) store(&tile[r][v * lanes<T>], acc[r][v]);
               for (Index r = 0; r < valid_rows; ++r)
-                for (Index col = 0; col < valid_cols; ++col) {
-                  C& place = to[r * c.stride + col];
-                  place = C((adds ? T(place) : tile_bias ? T(tile_bias[col]) : T(0)) + tile[r][col]);
-                }
+                for_vectors<T>(valid_cols, [&](Index col, auto part) HONE_SIMD_INLINE {
+                  C* const place = to + r * c.stride + col;
+                  Vec<T> value = load(&tile[r][col], part);
+                  if (adds) value += load(place, part);
+                  else if (tile_bias) value += load(tile_bias.data + col, part);
+                  if (last) finish(i0 + i + r, j + col, value, part);
+                  else store(place, value, part);
+                });
             }
           }
         }
       }
     });
   }
+}
+
+template <class T, class A, class C>
+HONE_TARGET void gemm(HostContext& context, Operand<A> a, Operand<A> b, MatrixView<C> c, Index inner,
+                      VectorView<A const> bias, Write write) {
+  gemm<T>(context, a, b, c, inner, bias, write, StoreRows<C>{c});
 }
 
 }  // namespace hone::detail::HONE_SIMD

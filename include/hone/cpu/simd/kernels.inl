@@ -10,6 +10,8 @@
 #include "hone/cpu/simd/gemm.inl"
 #include "hone/cpu/simd/linear.inl"
 #include "hone/cpu/simd/activation.inl"
+#include "hone/cpu/simd/linear_activation.inl"
+#include "hone/cpu/simd/linear_residual.inl"
 #include "hone/cpu/simd/attention_block.inl"
 #include "hone/cpu/simd/attention.inl"
 #include "hone/cpu/simd/dropout.inl"
