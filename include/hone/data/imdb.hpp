@@ -16,6 +16,7 @@
 #include "hone/data/archive.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/imdb_shape.hpp"
+#include "hone/data/token_cache.hpp"
 
 namespace hone::detail {
 
@@ -116,6 +117,24 @@ void check_reviews(std::map<std::string, std::string> const& reviews, Located co
                   {.file = kind.first, .value = kind.value, .allowed = kind.allowed}, kind.next);
 }
 
+/// Leaves the examples that the options ask for; chosen by the labels alone.
+inline void choose_subsets(data::Imdb& all, data::ImdbOptions const& options) {
+  for (data::Dataset* split : {&all.train, &all.test}) {
+    bool const is_train = split == &all.train;
+    std::size_t const count = is_train ? options.train_examples : options.test_examples;
+    if (count == 0 || count >= split->size()) continue;
+    auto const rows = balanced_subset(split->labels[0].values, count, options.seed,
+                                      is_train ? train_subset_stream : test_subset_stream);
+    *split = split->subset(rows);
+  }
+}
+
+/// The files that are reviews: what `read_imdb` reads.
+inline bool is_review(std::string_view name) {
+  ReviewPath parts;
+  return parse_review_path(name, parts) && parts.file.front() != '.';
+}
+
 }  // namespace hone::detail
 
 namespace hone::data {
@@ -143,8 +162,7 @@ inline Imdb read_imdb(std::filesystem::path const& path, ImdbOptions const& opti
   auto wanted = [&](std::string_view name) {
     std::size_t const slash = name.rfind('/');
     if (folders.size() < 1000) folders.insert(std::string(slash == name.npos ? name : name.substr(0, slash + 1)));
-    detail::ReviewPath parts;
-    return detail::parse_review_path(name, parts) && parts.file.front() != '.';
+    return detail::is_review(name);
   };
   Imdb read;
   std::map<std::string, std::string> reviews;  // sorted by name; of an archive's entries of one name the last counts
@@ -209,12 +227,8 @@ inline Imdb read_imdb(std::filesystem::path const& path, ImdbOptions const& opti
                     "check that both train/pos and train/neg hold reviews");
       read.problems.push_back({name, "all test reviews are " + only});
     }
-    std::size_t const count = is_train ? options.train_examples : options.test_examples;
-    if (count == 0 || count >= split->size()) continue;
-    auto const rows = detail::balanced_subset(labels, count, options.seed,
-                                              is_train ? detail::train_subset_stream : detail::test_subset_stream);
-    *split = split->subset(rows);
   }
+  detail::choose_subsets(read, options);
   return read;
 }
 
@@ -225,6 +239,45 @@ Imdb imdb(std::filesystem::path const& path, Tokenizer const& tokenizer, ImdbOpt
   Imdb read = read_imdb(path, options);
   for (Dataset* split : {&read.train, &read.test})
     split->tokens = tokenizer.encode_batch(std::span<std::string const>(split->texts), options.max_length, pool);
+  return read;
+}
+
+/// The same from a token cache, or into one: what is given does not depend on it. All reviews are tokenised when they are
+/// stored, also where the options ask for a subset: then every subset starts at once.
+template <class Tokenizer>
+Imdb imdb(std::filesystem::path const& path, Tokenizer const& tokenizer, ImdbOptions const& options, ThreadPool& pool,
+          TokenCache& cache) {
+  auto const key_now = [&] { return cache.key(path, tokenizer.fingerprint(), options.max_length, detail::is_review); };
+  auto const key = key_now();
+  if (!key) return imdb(path, tokenizer, options, pool);
+  if (auto stored = cache.load(*key, tokenizer.vocabulary_size())) {
+    bool is_right = true;
+    for (Dataset const* split : {&stored->train, &stored->test})  // a code that gives other ids, under the same version
+      for (std::size_t i = 0, step = split->size() / 32 + 1; i < split->size() && is_right; i += step) {
+        auto const ids = tokenizer.encode(split->texts[i], options.max_length);
+        auto const stored_ids = split->tokens[i];
+        is_right = std::equal(ids.begin(), ids.end(), stored_ids.begin(), stored_ids.end());
+      }
+    if (is_right) {
+      detail::choose_subsets(*stored, options);
+      return std::move(*stored);
+    }
+    cache.distrust();
+  }
+  ImdbOptions whole = options;
+  whole.train_examples = whole.test_examples = 0;
+  Imdb read = read_imdb(path, whole);
+  std::uint64_t bytes = 0;
+  for (Dataset const* split : {&read.train, &read.test})
+    for (std::string const& text : split->texts) bytes += text.size();
+  bool const is_stored = cache.is_worth(bytes);
+  if (!is_stored) detail::choose_subsets(read, options);
+  for (Dataset* split : {&read.train, &read.test})
+    split->tokens = tokenizer.encode_batch(std::span<std::string const>(split->texts), options.max_length, pool);
+  if (!is_stored) return read;
+  auto const after = key_now();  // what changed while it was read is not stored under the name of what was there before
+  if (after && after->sum == key->sum) cache.store(*key, read);
+  detail::choose_subsets(read, options);
   return read;
 }
 

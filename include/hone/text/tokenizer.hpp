@@ -3,6 +3,7 @@
 #include "hone/core/atomic_file.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/ragged_tokens.hpp"
+#include "hone/core/sha256.hpp"
 #include "hone/core/thread_pool.hpp"
 #include "hone/text/added_tokens.hpp"
 #include "hone/text/normalizer.hpp"
@@ -245,6 +246,47 @@ class Tokenizer {
     write_file_atomically(folder / "tokenizer.json", detail::tokenizer_json_text(parts_));
     write_file_atomically(folder / "tokenizer_config.json", detail::tokenizer_config_text(parts_));
     if (auto const lines = detail::vocab_text(parts_)) write_file_atomically(folder / "vocab.txt", *lines);
+  }
+
+  /// 64 hexadecimal digits that two tokenizers have in common only if they give the same ids for every text: the SHA-256 of
+  /// vocabulary, added tokens, settings and templates.
+  std::string fingerprint() const {
+    Sha256 sum;
+    auto const number = [&sum](std::int64_t value) {
+      unsigned char bytes[8];
+      for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(static_cast<std::uint64_t>(value) >> (8 * i));
+      sum.update(bytes, sizeof bytes);
+    };
+    auto const text = [&](std::string_view value) {
+      number(static_cast<std::int64_t>(value.size()));
+      sum.update(value);
+    };
+    auto const count = [&](auto const& values) { number(static_cast<std::int64_t>(values.size())); };
+    TokenizerOptions const& o = parts_.options;
+    count(parts_.tokens);
+    number(static_cast<std::int64_t>(parts_.vocabulary_size));
+    for (std::string const& token : parts_.tokens) text(token);
+    count(parts_.added);
+    for (AddedToken const& token : parts_.added) {
+      number(token.id);
+      text(token.content);
+      for (bool const flag : {token.single_word, token.lstrip, token.rstrip, token.normalized, token.special}) number(flag);
+    }
+    number(o.strip_accents ? *o.strip_accents : -1);
+    for (bool const flag : {o.lowercase, o.handle_chinese_chars, o.clean_text}) number(flag);
+    number(o.max_input_chars_per_word);
+    text(o.continuing_subword_prefix);
+    text(o.unk_token);
+    for (auto const* pieces : {&parts_.single, &parts_.pair}) {
+      count(*pieces);
+      for (detail::TemplatePiece const& piece : *pieces) {
+        number(static_cast<std::int64_t>(piece.kind));
+        number(piece.segment);
+        count(piece.ids);
+        for (std::int32_t const id : piece.ids) number(id);
+      }
+    }
+    return sum.hex();
   }
 
  private:
