@@ -116,8 +116,7 @@ int finetune(Settings settings, typename B::Options const& backend) {
 
   // 1. A model with a tokenizer, and reviews with labels. Without --model and --data both are made from nothing.
   typename Model<B>::ModelOptions const options{backend, settings.seed, settings.dropout, {}};
-  data::ImdbOptions const subset{0, std::size_t(settings.train_examples), std::size_t(settings.test_examples),
-                                 settings.seed, {}};
+  data::ImdbOptions subset{0, std::size_t(settings.train_examples), std::size_t(settings.test_examples), settings.seed, {}};
   Training const recipe = recipe_of(settings);
   TrainerOptions const training{settings.lr,     settings.batch_size, settings.step_every,
                                 settings.epochs, settings.num_steps,  settings.seed};
@@ -131,15 +130,22 @@ int finetune(Settings settings, typename B::Options const& backend) {
   }
   std::optional<Model<B>> made;
   if (!settings.is_demo()) made = load_model<Model<B>>(settings.model, options, console);
-  data::Imdb reviews = read_reviews(settings.data, subset, console);
-  if (settings.is_demo()) made = demo_model<Model<B>>(reviews.train, options);
+  data::Imdb reviews;
+  if (settings.is_demo()) {
+    reviews = demo_reviews(subset);
+    made = demo_model<Model<B>>(reviews.train, options);
+  }
   Model<B>& model = *made;
   use_recorded_algorithms(model.context(), settings, console);
   if (folder) folder->require_space(sizeof(float) * std::uint64_t(model.parameters().values()));
 
-  // 2. Texts become tokens, [CLS] ... [SEP], without padding.
+  // 2. Texts become tokens, [CLS] ... [SEP], without padding; those of an earlier run with the same reviews are at hand.
   if (std::string const note = limit_length(settings, model.max_length()); !note.empty()) console.print(note);
-  for (data::Dataset* split : {&reviews.train, &reviews.test}) tokenise(model, *split, settings.max_length, console);
+  subset.max_length = settings.max_length;
+  if (settings.is_demo())
+    for (data::Dataset* split : {&reviews.train, &reviews.test}) tokenise(model, *split, settings.max_length, console);
+  else
+    reviews = tokenised_reviews(model, settings.data, subset, settings.token_cache, console);
 
   console.title("Model");
   console.print(describe(model.config(), model.parameters().values(), model.context().threads()));

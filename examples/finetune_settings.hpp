@@ -30,6 +30,7 @@ struct Settings {
 
   // What is asked for besides; not part of what a run is.
   bool overwrite = false, memory_plan = false, doctor_only = false, max_length_given = false;
+  std::string token_cache{};           // folder, "off", or if empty the user's
   std::string algorithms{};            // of a GPU's matrix products, recorded by an earlier run
   std::vector<std::string> command{};  // the command line
 
@@ -227,6 +228,9 @@ class FinetuneOptions {
     app.add_flag("--overwrite", settings.overwrite, "replace an earlier run in --out");
     app.add_flag("--memory-plan", settings.memory_plan, "show what each part of the training takes, before the first step");
     app.add_flag("--doctor-only", settings.doctor_only, "look for mistakes, say what was found, and end without training");
+    app.add_option("--token-cache", settings.token_cache,
+                   "folder in which tokenised reviews are kept for the next run, or off; if not given the user's, "
+                   "~/.cache/hone");
     add_settings(app, settings);
   }
   void complete() {

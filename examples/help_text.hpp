@@ -32,7 +32,7 @@ inline std::vector<std::string> choices_of(CLI::Option const& option) {
 
 /// Whether an option or argument of that name is a file or a folder.
 inline bool is_path_option(std::string const& name) {
-  for (char const* known : {"model", "data", "out", "config", "file", "whole-file", "html", "algorithms", "RUN"})
+  for (char const* known : {"model", "data", "out", "config", "file", "whole-file", "html", "algorithms", "token-cache", "RUN"})
     if (name == known) return true;
   return false;
 }

@@ -23,12 +23,32 @@ M load_model(std::filesystem::path const& folder, typename M::ModelOptions optio
   return M::from_pretrained(folder, options);
 }
 
-/// The reviews of a folder or an archive; without a path generated ones. Errors: those of read_imdb.
-inline data::Imdb read_reviews(std::filesystem::path const& path, data::ImdbOptions subset, Console& console) {
-  if (path.empty()) return demo_reviews(subset);
-  PassingProgress progress(console, "reading reviews:");
-  subset.on_progress = [&](std::size_t reviews) { progress(Index(reviews)); };
-  return data::read_imdb(path, subset);
+/// The cache that --token-cache names: "off", a folder, or if not given the user's. In a folder that was asked for small
+/// data are kept too.
+inline data::TokenCache token_cache(std::string const& option) {
+  if (option == "off") return {};
+  if (option.empty()) return data::TokenCache(data::default_token_cache_folder());
+  data::TokenCacheLimits limits;
+  limits.least = 0;
+  return data::TokenCache(option, limits);
+}
+
+/// The reviews of a folder or an archive as tokens, cut at subset.max_length; from the cache if they are there.
+/// Errors: those of read_imdb. What is wrong with a cache is a line on the console.
+template <class M>
+data::Imdb tokenised_reviews(M& model, std::filesystem::path const& path, data::ImdbOptions subset,
+                             std::string const& cache_option, Console& console) {
+  data::TokenCache cache = token_cache(cache_option);
+  data::Imdb reviews;
+  {
+    PassingProgress progress(console, "reading reviews:");
+    subset.on_progress = [&](std::size_t count) { progress(Index(count)); };
+    reviews = data::imdb(path, model.tokenizer(), subset, model.context().pool(), cache);
+  }
+  for (std::string const& note : cache.notes()) console.print(printable_text(note));
+  if (cache.was_read()) console.print("reviews from the token cache " + printable_text(cache.file().string()));
+  if (cache.was_written()) console.print("token cache written: " + printable_text(cache.file().string()));
+  return reviews;
 }
 
 /// Texts become tokens, [CLS] ... [SEP], without padding; piece by piece, so that it can be seen how far it is.

@@ -12,7 +12,7 @@
 namespace hone::examples {
 
 struct EvaluateOptions {
-  std::string run{}, data{}, out{}, split = "test";
+  std::string run{}, data{}, out{}, split = "test", token_cache{};
   std::optional<std::int64_t> examples{};
   std::int64_t max_length = 0, eval_batch = 256, worst = 5;
   std::uint64_t seed = 0;
@@ -47,11 +47,13 @@ inline int evaluate_run(EvaluateOptions const& options, std::vector<std::string>
   std::int64_t const examples = options.examples.value_or(options.data.empty() && run.has_settings ? of_run : 0);
   (is_train ? subset.train_examples : subset.test_examples) = std::size_t(examples);
   subset.seed = options.seed_given ? options.seed : run.settings.seed;
-  data::Imdb all = read_reviews(is_demo ? "" : data_path, subset, console);
-  data::Dataset& reviews = is_train ? all.train : all.test;
   Index const asked = options.max_length > 0 ? options.max_length : run.settings.max_length;
   Index const max_length = std::min(asked, model.max_length());
-  tokenise(model, reviews, max_length, console);
+  subset.max_length = max_length;
+  data::Imdb all =
+      is_demo ? demo_reviews(subset) : tokenised_reviews(model, data_path, subset, options.token_cache, console);
+  data::Dataset& reviews = is_train ? all.train : all.test;
+  if (is_demo) tokenise(model, reviews, max_length, console);
   console.print(options.split + ": " + data_summary(reviews) + "\n      " + length_summary(reviews.tokens, max_length));
   if (!all.problems.empty()) console.print("problems in the data:\n" + problems_text(all.problems));
 
@@ -110,6 +112,8 @@ inline Command evaluate_command(CLI::App& hone) {
   app->add_option("--worst", options->worst, "mistakes that are shown, of each head")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
+  app->add_option("--token-cache", options->token_cache,
+                  "folder in which tokenised reviews are kept, or off; if not given the user's, ~/.cache/hone");
   app->add_option("--threads", options->threads, "threads; 0: all that the process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
