@@ -62,6 +62,7 @@
 #include "hone/generic/residual_norm.hpp"
 #include "hone/generic/rows.hpp"
 #include "hone/generic/rung.hpp"
+#include "hone/cpu/attention_items.hpp"
 #include "hone/cpu/backend.hpp"
 #include "hone/cpu/eigen.hpp"
 #include "hone/cpu/kernels.hpp"

@@ -164,18 +164,4 @@ HONE_TARGET void for_query_blocks(Index queries, Body const& body) {
   }
 }
 
-/// Calls body(sequence, head) for all of them, the longest sequences first, spread over the threads.
-template <class Body>
-HONE_TARGET void for_attention_items(HostContext& context, VectorView<std::int32_t const> query_offsets,
-                         VectorView<std::int32_t const> key_offsets, Index heads, Body const& body) {
-  Index const sequences = key_offsets.size - 1;
-  Index* const order = scratch<Index>(Scratch::reduction, sequences);
-  auto const work = [&](Index b) HONE_TARGET {
-    return Index{query_offsets[b + 1] - query_offsets[b]} * Index{key_offsets[b + 1] - key_offsets[b]};
-  };
-  for (Index b = 0; b < sequences; ++b) order[b] = b;
-  std::sort(order, order + sequences, [&](Index a, Index b) HONE_TARGET { return work(a) != work(b) ? work(a) > work(b) : a < b; });
-  context.pool().parallel_for(sequences * heads, 1, [&](Index i, Index) HONE_TARGET { body(order[i / heads], i % heads); });
-}
-
 }  // namespace hone::detail::HONE_SIMD

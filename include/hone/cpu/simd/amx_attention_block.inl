@@ -1,0 +1,223 @@
+namespace hone::detail::HONE_SIMD {
+
+// Attention of `mixed` on tiles works on transposed scores as attention_block.inl does: rows are keys, columns are queries.
+//   S^T = K Q^T             a: rows of K                         b: queries' columns, pairs of E interleaved
+//   y^T = V^T P^T           a: V transposed                      b: probabilities, pairs of keys interleaved
+//   dP^T = V dO^T           as S^T
+//   dV += P^T dO            a: probabilities, rows of queries    b: dO, pairs of queries interleaved
+//   dK += dS^T Q            as dV
+//   dQ^T = K^T dS^T         as y^T
+// A slice is 32 columns of a head, the depth of one multiplication; heads are padded to whole slices with zeros, sequences to
+// multiples of 32 rows. All tiles of an operand lie one after the other, 1 KiB each.
+
+/// bfloat16 values, and floats, of a tile.
+inline constexpr Index tile_halves = tile_size / 2, tile_floats = tile_size / 4;
+/// Queries or keys of a step: two tiles of scores, one tile's depth.
+inline constexpr Index tile_step = 32;
+/// Scores of keys beyond the sequence's end: their probability is zero, and nothing is infinite.
+inline constexpr float no_score = -1e30f;
+
+using Halves = MatrixView<bfloat16 const>;
+
+/// What one thread handles at a time: one head of one sequence.
+struct TileItem {
+  Index queries, keys, width, slices;  // width: E
+  Index head, example;
+  double scale;
+  Dropout dropout;
+
+  Index padded_keys() const { return round_up(keys, tile_step); }
+};
+
+template <class Op>
+HONE_TARGET TileItem tile_item(Op const& op, Index b, Index h) {
+  return {op.query_offsets[b + 1] - op.query_offsets[b],
+          op.key_offsets[b + 1] - op.key_offsets[b],
+          op.q.cols / op.heads,
+          (op.q.cols / op.heads + 31) / 32,
+          h,
+          op.first_example + b,
+          op.scale,
+          op.dropout};
+}
+
+/// 32 values of a row from column 32 * slice on, with zeros where the matrix ends.
+HONE_SIMD_INLINE inline HalfWords slice_of(Halves const& rows, Index r, Index slice) {
+  HalfWords value{};
+  Index const left = rows.cols - 32 * slice;
+  if (r < rows.rows) {
+    bfloat16 const* const from = rows.row(r) + 32 * slice;
+    if (left >= 32)
+      std::memcpy(&value, from, sizeof value);
+    else if (left > 0)
+      std::memcpy(&value, from, static_cast<std::size_t>(left) * 2);
+  }
+  return value;
+}
+
+/// 16 x 16 words transposed.
+HONE_SIMD_INLINE inline void transpose_words(HalfWords const (&from)[16], bfloat16* to) {
+  Vec<float> v[16];
+  HONE_UNROLL for (int i = 0; i < 16; ++i) v[i] = reinterpret_cast<Vec<float>>(from[i]);
+  transpose_vectors<float, 16>(v);
+  HONE_UNROLL for (int i = 0; i < 16; ++i) std::memcpy(to + 32 * i, &v[i], sizeof v[i]);
+}
+
+/// Rows as they are, `padded` of them (a multiple of 16): tiles [row / 16][slice].
+HONE_TARGET inline void pack_tile_rows(Halves const& rows, Index padded, Index slices, bfloat16* HONE_RESTRICT to) {
+  for (Index r = 0; r < padded; ++r)
+    for (Index s = 0; s < slices; ++s) {
+      HalfWords const value = slice_of(rows, r, s);
+      std::memcpy(to + (r / 16 * slices + s) * tile_halves + r % 16 * 32, &value, sizeof value);
+    }
+}
+
+/// Columns of rows: tiles [row / 16][slice] whose row k holds elements 2k and 2k + 1 of 16 rows. `sign` is xored to each.
+HONE_TARGET inline void pack_tile_columns(Halves const& rows, Index padded, Index slices, std::uint16_t sign, bfloat16* to) {
+  for (Index r = 0; r < padded; r += 16)
+    for (Index s = 0; s < slices; ++s, to += tile_halves) {
+      HalfWords v[16];
+      HONE_UNROLL for (int i = 0; i < 16; ++i) v[i] = slice_of(rows, r + i, s) ^ sign;
+      transpose_words(v, to);
+    }
+}
+
+/// Rows r and r + 1 of a slice, value by value in turn: the first and the second 16 columns.
+HONE_SIMD_INLINE inline void interleaved_rows(Halves const& rows, Index r, Index s, HalfWords& first, HalfWords& second) {
+  HalfWords const a = slice_of(rows, r, s), b = slice_of(rows, r + 1, s);
+  first = __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43,
+                                  12, 44, 13, 45, 14, 46, 15, 47);
+  second = __builtin_shufflevector(a, b, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56, 25, 57, 26,
+                                   58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
+}
+/// Pairs of rows interleaved: tiles [row / 32][slice][half] whose row k holds 16 columns of rows 2k and 2k + 1.
+HONE_TARGET inline void pack_tile_pairs(Halves const& rows, Index padded, Index slices, bfloat16* to) {
+  for (Index r = 0; r < padded; r += tile_step)
+    for (Index s = 0; s < slices; ++s, to += 2 * tile_halves)
+      for (Index i = 0; i < 16; ++i) {
+        HalfWords first, second;
+        interleaved_rows(rows, r + 2 * i, s, first, second);
+        std::memcpy(to + 32 * i, &first, sizeof first);
+        std::memcpy(to + tile_halves + 32 * i, &second, sizeof second);
+      }
+}
+/// The transpose: tiles [row / 32][slice][half] of 16 columns, each with 32 rows.
+HONE_TARGET inline void pack_tile_transposed(Halves const& rows, Index padded, Index slices, bfloat16* to) {
+  for (Index r = 0; r < padded; r += tile_step)
+    for (Index s = 0; s < slices; ++s, to += 2 * tile_halves) {
+      HalfWords first[16], second[16];
+      HONE_UNROLL for (int i = 0; i < 16; ++i) interleaved_rows(rows, r + 2 * i, s, first[i], second[i]);
+      transpose_words(first, to);
+      transpose_words(second, to + tile_halves);
+    }
+}
+
+/// Writes the first `left` of 32 values of a row.
+HONE_SIMD_INLINE inline void store_slice(HalfWords value, Index left, bfloat16* to) {
+  if (left >= 32)
+    std::memcpy(to, &value, sizeof value);
+  else if (left > 0)
+    std::memcpy(to, &value, static_cast<std::size_t>(left) * 2);
+}
+
+/// out(rows[i], c) = factor[i] * tiles(c, i) for 16 columns of transposed sums: tiles [slice][half], each `step` floats apart.
+/// Column i of the tiles is row first + i, or first + i / 4 * 8 + i % 4 where columns are `quartered`.
+template <bool quartered>
+HONE_TARGET void store_transposed(float const* tiles, Index step, Index slices, Vec<float> factor, Index first,
+                                  MatrixView<bfloat16> const& out) {
+  HalfWords const pairs = pairing();
+  for (Index s = 0; s < slices; ++s) {
+    HalfWords v[16];
+    HONE_UNROLL for (int i = 0; i < 16; ++i) {
+      float const* const from = tiles + (2 * s + i / 8) * step + i % 8 * 32;
+      v[i] = permuted(narrow_both(load(from) * factor, load(from + 16) * factor), pairs);
+    }
+    alignas(64) bfloat16 rows[16 * 32];
+    transpose_words(v, rows);
+    for (Index i = 0; i < 16; ++i) {
+      Index const r = first + (quartered ? i / 4 * 8 + i % 4 : i);
+      HalfWords value;
+      std::memcpy(&value, rows + 32 * i, sizeof value);
+      if (r < out.rows) store_slice(value, out.cols - 32 * s, out.row(r) + 32 * s);
+    }
+  }
+}
+
+/// out(r, c) = factor * sums(r, c): tiles [row / 16][slice][half].
+HONE_TARGET inline void store_sums(float const* tiles, Index slices, float factor, MatrixView<bfloat16> const& out) {
+  for (Index r = 0; r < out.rows; ++r)
+    for (Index s = 0; s < slices; ++s) {
+      float const* const from = tiles + (r / 16 * slices + s) * 2 * tile_floats + r % 16 * 16;
+      HalfWords const value = narrow_both(load(from) * factor, load(from + tile_floats) * factor);
+      store_slice(value, out.cols - 32 * s, out.row(r) + 32 * s);
+    }
+}
+
+/// Scores of 32 keys with 16 * vectors queries, [vector][key][query]: a: 2 * slices tiles, b: vectors * slices tiles.
+template <int vectors>
+HONE_SIMD_INLINE inline void tile_scores(Index slices, bfloat16 const* a, bfloat16 const* b, float* scores) {
+  tile_zero<0>();
+  tile_zero<1>();
+  if constexpr (vectors == 2) tile_zero<2>(), tile_zero<3>();
+  for (Index s = 0; s < slices; ++s) {
+    tile_load<4>(a + s * tile_halves, 64);
+    tile_load<6>(b + s * tile_halves, 64);
+    tile_multiply<0, 4, 6>();
+    tile_load<5>(a + (slices + s) * tile_halves, 64);
+    tile_multiply<1, 5, 6>();
+    if constexpr (vectors == 2) {
+      tile_load<7>(b + (slices + s) * tile_halves, 64);
+      tile_multiply<2, 4, 7>();
+      tile_multiply<3, 5, 7>();
+    }
+  }
+  tile_store<0>(scores, 64);
+  tile_store<1>(scores + tile_floats, 64);
+  if constexpr (vectors == 2) {
+    tile_store<2>(scores + 2 * tile_floats, 64);
+    tile_store<3>(scores + 3 * tile_floats, 64);
+  }
+}
+
+/// Scores of a step's keys from key `first` on become no_score.
+template <int vectors>
+HONE_SIMD_INLINE inline void hide_scores(Index first, float* scores) {
+  for (Index v = 0; v < vectors; ++v)
+    for (Index i = first; i < tile_step; ++i) store<float>(scores + (v * tile_step + i) * 16, splat(no_score));
+}
+
+/// sums (2 x columns tiles: [row][column], `row_step` floats between the two rows) = or += a b over `depth` steps. The a
+/// tiles of the second row lie a_row halves behind those of the first, b's second column b_column behind the first.
+template <int columns>
+HONE_SIMD_INLINE inline void tile_products(Index depth, bfloat16 const* a, Index a_step, Index a_row, bfloat16 const* b,
+                                           Index b_step, Index b_column, bool add, float* sums, Index row_step) {
+  if (add) {
+    tile_load<0>(sums, 64);
+    tile_load<1>(sums + row_step, 64);
+    if constexpr (columns == 2) tile_load<2>(sums + tile_floats, 64), tile_load<3>(sums + row_step + tile_floats, 64);
+  } else {
+    tile_zero<0>();
+    tile_zero<1>();
+    if constexpr (columns == 2) tile_zero<2>(), tile_zero<3>();
+  }
+  for (Index d = 0; d < depth; ++d, a += a_step, b += b_step) {
+    tile_load<4>(a, 64);
+    tile_load<6>(b, 64);
+    tile_multiply<0, 4, 6>();
+    tile_load<5>(a + a_row, 64);
+    tile_multiply<1, 5, 6>();
+    if constexpr (columns == 2) {
+      tile_load<7>(b + b_column, 64);
+      tile_multiply<2, 4, 7>();
+      tile_multiply<3, 5, 7>();
+    }
+  }
+  tile_store<0>(sums, 64);
+  tile_store<1>(sums + row_step, 64);
+  if constexpr (columns == 2) {
+    tile_store<2>(sums + tile_floats, 64);
+    tile_store<3>(sums + row_step + tile_floats, 64);
+  }
+}
+
+}  // namespace hone::detail::HONE_SIMD

@@ -1,0 +1,289 @@
+// Single instructions of AVX-512 that attention on tiles is made of, and the same in plain C++ to the bit where there is no
+// AVX-512. Written as instructions so that neither the compiler's choice of fused operations nor its version changes bits.
+namespace hone::detail::HONE_SIMD {
+
+using WideWords = VectorOf<double>::Unsigned;  // 64-bit lanes
+using HalfWords = std::uint16_t __attribute__((vector_size(vector_bytes)));
+using LaneMask = std::uint32_t;  // one bit for each lane of a comparison
+
+#if HONE_SIMD_AMX
+
+/// a * b + c with one rounding.
+HONE_SIMD_INLINE inline Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> c) {
+  __asm__("vfmadd213ps %2, %1, %0" : "+v"(a) : "v"(b), "v"(c));
+  return a;
+}
+/// c + a * b, c being in a register already: for sums.
+HONE_SIMD_INLINE inline Vec<float> larger(Vec<float> a, Vec<float> b) {
+  Vec<float> r;
+  __asm__("vmaxps %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
+  return r;
+}
+/// x - floor(x), in [0, 1].
+HONE_SIMD_INLINE inline Vec<float> fraction(Vec<float> x) {
+  Vec<float> r;
+  __asm__("vreduceps $9, %1, %0" : "=v"(r) : "v"(x));
+  return r;
+}
+/// a * 2^floor(b).
+HONE_SIMD_INLINE inline Vec<float> scaled(Vec<float> a, Vec<float> b) {
+  Vec<float> r;
+  __asm__("vscalefps %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
+  return r;
+}
+/// Bit i: half word i of `words` >= half word i of `bound`, unsigned.
+HONE_SIMD_INLINE inline LaneMask halves_at_least(Words words, Words bound) {
+  LaneMask mask;
+  __asm__("vpcmpuw $5, %2, %1, %0" : "=Yk"(mask) : "v"(words), "v"(bound));
+  return mask;
+}
+/// Bit i: word i of `words` >= word i of `bound`, unsigned.
+HONE_SIMD_INLINE inline LaneMask words_at_least(Words words, Words bound) {
+  LaneMask mask;
+  __asm__("vpcmpud $5, %2, %1, %0" : "=Yk"(mask) : "v"(words), "v"(bound));
+  return mask;
+}
+/// a - b where the mask's bit is set, else `other`.
+HONE_SIMD_INLINE inline Vec<float> difference_or(LaneMask mask, Vec<float> a, Vec<float> b, Vec<float> other) {
+  __asm__("vsubps %3, %2, %0%{%1%}" : "+v"(other) : "Yk"(mask), "v"(a), "v"(b));
+  return other;
+}
+/// `value` where the mask's bit is set, else zero.
+HONE_SIMD_INLINE inline Vec<float> kept(LaneMask mask, Vec<float> value) {
+  Vec<float> r;
+  __asm__("vmovaps %2, %0%{%1%}%{z%}" : "=v"(r) : "Yk"(mask), "v"(value));
+  return r;
+}
+/// bfloat16 of `low` in half words 0 .. 15, of `high` in 16 .. 31; rounded to nearest even, denormals to zero.
+HONE_SIMD_INLINE inline HalfWords narrow_both(Vec<float> low, Vec<float> high) {
+  HalfWords r;
+  __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(r) : "v"(low), "v"(high));
+  return r;
+}
+/// from[index], half word by half word; `permuted_kept`: zero where the mask's bit is not set.
+HONE_SIMD_INLINE inline HalfWords permuted(HalfWords from, HalfWords index) {
+  HalfWords r;
+  __asm__("vpermw %2, %1, %0" : "=v"(r) : "v"(index), "v"(from));
+  return r;
+}
+HONE_SIMD_INLINE inline HalfWords permuted_kept(LaneMask mask, HalfWords from, HalfWords index) {
+  HalfWords r;
+  __asm__("vpermw %3, %2, %0%{%1%}%{z%}" : "=v"(r) : "Yk"(mask), "v"(index), "v"(from));
+  return r;
+}
+/// Half words of a and b in turn: of the lower and of the upper half of each 128 bits.
+HONE_SIMD_INLINE inline HalfWords unpacked_low(HalfWords a, HalfWords b) {
+  HalfWords r;
+  __asm__("vpunpcklwd %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
+  return r;
+}
+HONE_SIMD_INLINE inline HalfWords unpacked_high(HalfWords a, HalfWords b) {
+  HalfWords r;
+  __asm__("vpunpckhwd %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
+  return r;
+}
+/// a ^ b ^ c
+HONE_SIMD_INLINE inline WideWords exclusive_or(WideWords a, WideWords b, WideWords c) {
+  __asm__("vpternlogq $0x96, %2, %1, %0" : "+v"(a) : "v"(b), "vm"(c));
+  return a;
+}
+/// Lanes of 64 bits: the products of the lower halves.
+HONE_SIMD_INLINE inline WideWords multiplied(WideWords a, WideWords b) {
+  WideWords r;
+  __asm__("vpmuludq %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
+  return r;
+}
+
+#else
+
+HONE_SIMD_INLINE inline Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> c) {
+  for (int i = 0; i < lanes<float>; ++i) a[i] = std::fma(a[i], b[i], c[i]);
+  return a;
+}
+HONE_SIMD_INLINE inline Vec<float> larger(Vec<float> a, Vec<float> b) { return a > b ? a : b; }
+HONE_SIMD_INLINE inline Vec<float> fraction(Vec<float> x) {
+  for (int i = 0; i < lanes<float>; ++i) x[i] = std::isinf(x[i]) ? 0.0f : x[i] - std::floor(x[i]);
+  return x;
+}
+HONE_SIMD_INLINE inline Vec<float> scaled(Vec<float> a, Vec<float> b) {
+  for (int i = 0; i < lanes<float>; ++i) {
+    float const whole = std::floor(std::fmin(std::fmax(b[i], -1000.0f), 1000.0f));  // a NaN in b is one in a too
+    a[i] = std::ldexp(a[i], static_cast<int>(whole));
+  }
+  return a;
+}
+HONE_SIMD_INLINE inline LaneMask halves_at_least(Words words, Words bound) {
+  HalfWords const a = reinterpret_cast<HalfWords>(words), b = reinterpret_cast<HalfWords>(bound);
+  LaneMask mask = 0;
+  for (int i = 0; i < 2 * lanes<float>; ++i) mask |= LaneMask{a[i] >= b[i]} << i;
+  return mask;
+}
+HONE_SIMD_INLINE inline LaneMask words_at_least(Words words, Words bound) {
+  LaneMask mask = 0;
+  for (int i = 0; i < lanes<float>; ++i) mask |= LaneMask{words[i] >= bound[i]} << i;
+  return mask;
+}
+HONE_SIMD_INLINE inline Vec<float> difference_or(LaneMask mask, Vec<float> a, Vec<float> b, Vec<float> other) {
+  for (int i = 0; i < lanes<float>; ++i)
+    if (mask >> i & 1) other[i] = a[i] - b[i];
+  return other;
+}
+HONE_SIMD_INLINE inline Vec<float> kept(LaneMask mask, Vec<float> value) {
+  for (int i = 0; i < lanes<float>; ++i)
+    if (!(mask >> i & 1)) value[i] = 0.0f;
+  return value;
+}
+HONE_SIMD_INLINE inline HalfWords narrow_both(Vec<float> low, Vec<float> high) {
+  HalfWords r{};
+  for (int i = 0; i < lanes<float>; ++i) {
+    r[i] = bfloat16(without_denormals(low[i])).bits;
+    r[i + lanes<float>] = bfloat16(without_denormals(high[i])).bits;
+  }
+  return r;
+}
+HONE_SIMD_INLINE inline HalfWords permuted(HalfWords from, HalfWords index) {
+  HalfWords r{};
+  for (int i = 0; i < 2 * lanes<float>; ++i) r[i] = from[index[i]];
+  return r;
+}
+HONE_SIMD_INLINE inline HalfWords permuted_kept(LaneMask mask, HalfWords from, HalfWords index) {
+  HalfWords r{};
+  for (int i = 0; i < 2 * lanes<float>; ++i)
+    if (mask >> i & 1) r[i] = from[index[i]];
+  return r;
+}
+HONE_SIMD_INLINE inline HalfWords unpacked_low(HalfWords a, HalfWords b) {
+  HalfWords r{};
+  for (int i = 0; i < 2 * lanes<float>; ++i) r[i] = (i % 2 ? b : a)[i / 8 * 8 + i % 8 / 2];
+  return r;
+}
+HONE_SIMD_INLINE inline HalfWords unpacked_high(HalfWords a, HalfWords b) {
+  HalfWords r{};
+  for (int i = 0; i < 2 * lanes<float>; ++i) r[i] = (i % 2 ? b : a)[i / 8 * 8 + 4 + i % 8 / 2];
+  return r;
+}
+HONE_SIMD_INLINE inline WideWords exclusive_or(WideWords a, WideWords b, WideWords c) { return a ^ b ^ c; }
+HONE_SIMD_INLINE inline WideWords multiplied(WideWords a, WideWords b) { return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu); }
+
+#endif
+
+/// 2^x, relative error at most 3e-6 (degree 4, Remez on [0, 1]), 0 for x < -150; NaN stays NaN. What follows is rounded to
+/// bfloat16, whose steps are a thousand times as large.
+HONE_SIMD_INLINE inline Vec<float> exponential2(Vec<float> x) {
+  Vec<float> const f = fraction(x);
+  Vec<float> p = splat(0.0135341678f);
+  p = fused(p, f, splat(0.0520114601f));
+  p = fused(p, f, splat(0.241442755f));
+  p = fused(p, f, splat(0.693003833f));
+  p = fused(p, f, splat(1.00000262f));
+  return scaled(p, x);
+}
+
+/// log2(x) for normal positive x: exponent and ln(1 + f) / ln 2 with f in [-0.293, 0.414], a polynomial of degree 8 for
+/// ln(1 + f) / f (Remez, relative error 3e-8). Absolute error at most 1e-7 and the rounding of the result. NaN stays NaN.
+HONE_SIMD_INLINE inline Vec<float> logarithm2(Vec<float> x) {
+  Words const bits = reinterpret_cast<Words>(x);
+  Words const offset = bits - 0x3F3504F3u;  // sqrt(0.5), so that what is left lies in [sqrt(0.5), sqrt(2))
+  Words const whole = offset & 0xFF800000u;
+  Vec<float> exponent{}, f = reinterpret_cast<Vec<float>>(bits - whole) - 1.0f;
+  for (int i = 0; i < lanes<float>; ++i) exponent[i] = static_cast<float>(static_cast<std::int32_t>(whole[i]) >> 23);
+  Vec<float> p = splat(0.0872235969f);
+  p = fused(p, f, splat(-0.143668458f));
+  p = fused(p, f, splat(0.149522662f));
+  p = fused(p, f, splat(-0.165623933f));
+  p = fused(p, f, splat(0.199568331f));
+  p = fused(p, f, splat(-0.250020742f));
+  p = fused(p, f, splat(0.333341867f));
+  p = fused(p, f, splat(-0.499999881f));
+  p = fused(p, f, splat(1.0f));
+  Vec<float> const result = fused(p * f, splat(1.44269504f), exponent);
+  return x == x ? result : x;
+}
+
+/// Puts the two halves of narrow_both side by side: half words 0 16 1 17 ...
+HONE_SIMD_INLINE inline HalfWords pairing() {
+  HalfWords index{};
+  for (int i = 0; i < 2 * lanes<float>; ++i) index[i] = static_cast<std::uint16_t>(i / 2 + i % 2 * lanes<float>);
+  return index;
+}
+
+/// Attention's masks for 16 queries of one (sequence, head): the Philox words of eight keys at a time.
+///
+/// The counter is {head * 8192 + key / 8, query, example, step}: of the first two rounds and of half of the third all is
+/// the same either for all queries or for all keys, and is computed once.
+class MaskWords {
+ public:
+  /// What one step of Philox adds to the key, as lanes of 64 bits (of which the lower half counts).
+  struct Keys {
+    WideWords k0[10], k1[10];
+    WideWords m0, m1;
+    std::uint32_t first0, first1, second0, second1, third0, third1;
+    Dropout dropout;
+    std::uint32_t example;
+  };
+  HONE_TARGET static void prepare(Dropout const& dropout, std::uint32_t example, Keys& keys) {
+    std::uint32_t k0 = dropout.key0, k1 = dropout.key1;
+    for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+      keys.k0[round] = WideWords{} + k0;
+      keys.k1[round] = WideWords{} + k1;
+    }
+    keys.m0 = WideWords{} + multiplier0;
+    keys.m1 = WideWords{} + multiplier1;
+    keys.dropout = dropout;
+    keys.example = example;
+  }
+
+  /// Rounds one and two as far as the queries go: queries `query` .. query + 15.
+  HONE_TARGET void queries(Keys const& keys, std::uint32_t query) {
+    std::uint64_t const p1 = std::uint64_t{multiplier1} * keys.example;
+    for (int half = 0; half < 2; ++half) {
+      WideWords lane{};
+      for (int i = 0; i < lanes<double>; ++i) lane[i] = query + static_cast<std::uint32_t>(2 * i + half);
+      product_[half] = multiplied((lane & 0xFFFFFFFFu) ^ (p1 >> 32) ^ keys.k0[0], keys.m0);
+      product_high_[half] = (product_[half] >> 32) ^ keys.k1[1];
+    }
+  }
+
+  /// words[w] holds for each query the random bits of keys 8 * group + 2 * w (lower half) and 8 * group + 2 * w + 1;
+  /// `block` is head * 8192 + group.
+  HONE_SIMD_INLINE void words(Keys const& keys, std::uint32_t block, Words (&words)[4]) const {
+    std::uint64_t const a0 = std::uint64_t{multiplier0} * block;  // round one: the same for all queries
+    std::uint64_t const a1 = std::uint64_t{multiplier1} * keys.example;
+    std::uint32_t const n1 = static_cast<std::uint32_t>(a1);
+    std::uint32_t const n2 = static_cast<std::uint32_t>(a0 >> 32) ^ keys.dropout.step ^ keys.dropout.key1;
+    std::uint64_t const b1 = std::uint64_t{multiplier1} * n2;  // round two
+    std::uint32_t const m0 = static_cast<std::uint32_t>(b1 >> 32) ^ n1 ^ (keys.dropout.key0 + 0x9E3779B9u);
+    std::uint64_t const d0 = std::uint64_t{multiplier0} * m0;  // round three
+    WideWords const n3 = WideWords{} + static_cast<std::uint32_t>(a0);
+    WideWords const m1 = WideWords{} + static_cast<std::uint32_t>(b1);
+    WideWords const d0_high = WideWords{} + (d0 >> 32), r3 = WideWords{} + static_cast<std::uint32_t>(d0);
+    WideWords c0[2], c1[2], c2[2], c3[2];
+    HONE_UNROLL for (int half = 0; half < 2; ++half) {
+      c1[half] = multiplied(product_high_[half] ^ n3, keys.m1);
+      c0[half] = exclusive_or(c1[half] >> 32, m1, keys.k0[2]);
+      c2[half] = exclusive_or(d0_high, product_[half], keys.k1[2]);
+      c3[half] = r3;
+    }
+    HONE_UNROLL for (int round = 3; round < 10; ++round) HONE_UNROLL for (int half = 0; half < 2; ++half) {
+      WideWords const p0 = multiplied(c0[half], keys.m0), p1 = multiplied(c2[half], keys.m1);
+      c0[half] = exclusive_or(p1 >> 32, c1[half], keys.k0[round]);
+      c2[half] = exclusive_or(p0 >> 32, c3[half], keys.k1[round]);
+      c1[half] = p1;
+      c3[half] = p0;
+    }
+    words[0] = together(c0[0], c0[1]);
+    words[1] = together(c1[0], c1[1]);
+    words[2] = together(c2[0], c2[1]);
+    words[3] = together(c3[0], c3[1]);
+  }
+
+ private:
+  static constexpr std::uint32_t multiplier0 = 0xD2511F53u, multiplier1 = 0xCD9E8D57u;
+  /// The lower halves of a's and b's lanes in turn.
+  HONE_SIMD_INLINE static Words together(WideWords a, WideWords b) {
+    return reinterpret_cast<Words>((a & 0xFFFFFFFFu) | (b << 32));
+  }
+  WideWords product_[2], product_high_[2];  // by the query's lowest bit; the first as it is, the second's high half with a key
+};
+
+}  // namespace hone::detail::HONE_SIMD
