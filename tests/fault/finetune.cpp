@@ -3,10 +3,12 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -323,6 +325,34 @@ TEST_CASE("an output folder that cannot be") {
     CHECK(fs::exists(shop.folder / "runs" / "model" / "results.json"));
     CHECK(fs::exists(shop.folder.path() / "runs" / "model-2" / "results.json"));
   }
+}
+
+TEST_CASE("a run with reviews from the token cache is the run without") {
+  Workshop const shop;
+  std::string const caches = (shop.folder / "caches").string();
+  Ended const plain = shop.run({"--num-steps", "3", "--token-cache", "off"});
+  REQUIRE(plain.code == 0);
+  CHECK(plain.out.find("token cache") == plain.out.npos);
+  std::string const predictions = read_file(shop.out + "/predictions.jsonl");
+  // The folder's files must have been left alone for two seconds before anything is kept.
+  std::this_thread::sleep_for(std::chrono::milliseconds(3100));
+  for (char const* said : {"token cache written: ", "reviews from the token cache "}) {
+    Ended const cached = shop.run({"--num-steps", "3", "--overwrite", "--token-cache", caches});
+    INFO(cached.out << cached.error);
+    REQUIRE(cached.code == 0);
+    CHECK(cached.out.find(said + caches) != cached.out.npos);
+    CHECK(read_file(shop.out + "/predictions.jsonl") == predictions);
+  }
+  for (auto const& entry : fs::directory_iterator(caches)) write_file(entry.path(), "torn");
+  Ended const torn = shop.run({"--num-steps", "3", "--overwrite", "--token-cache", caches});
+  REQUIRE(torn.code == 0);
+  CHECK(torn.out.find("[hone-E440]") != torn.out.npos);
+  CHECK(torn.out.find("token cache written: ") != torn.out.npos);
+  CHECK(read_file(shop.out + "/predictions.jsonl") == predictions);
+  Ended const nowhere = shop.run({"--num-steps", "3", "--overwrite", "--token-cache", shop.model + "/config.json"});
+  REQUIRE(nowhere.code == 0);
+  CHECK(nowhere.out.find("[hone-E442]") != nowhere.out.npos);
+  CHECK(read_file(shop.out + "/predictions.jsonl") == predictions);
 }
 
 TEST_CASE("a --max-length beyond the model is refused when it was asked for") {
