@@ -19,3 +19,4 @@
 #include "hone/cpu/simd/amx_attention_math.inl"
 #include "hone/cpu/simd/amx_attention_block.inl"
 #include "hone/cpu/simd/amx_attention.inl"
+#include "hone/cpu/simd/amx_attention_backward.inl"

@@ -1,0 +1,221 @@
+namespace hone::detail::HONE_SIMD {
+
+/// One head of one sequence at a time: blocks of up to 64 queries against blocks of up to 128 keys. For each 32 x 32 of them
+/// scores and probabilities are computed again, and what the five products read is left in bfloat16.
+///
+/// The sums of dk and dv stay in float until the last query. Dropout's factor 1 / (1 - p_drop) is taken out of all products
+/// and put on at the end: with it left out of dP, delta is divided by it. Memory of a thread: (14 E) bytes for each key of the
+/// longest sequence, and a constant.
+template <>
+struct Kernel<AttentionBackward<mixed>> {
+  HONE_TARGET static void run(HostContext& context, AttentionBackward<mixed> const& op) {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) HONE_TARGET {
+      TileItem const item = tile_item(op, b, h);
+      Index const column = h * item.width, first_query = op.query_offsets[b], first_key = op.key_offsets[b];
+      auto const queries = [&](auto const& m) HONE_TARGET {
+        return m.row_block(first_query, item.queries).column_block(column, item.width);
+      };
+      auto const keys = [&](auto const& m) HONE_TARGET {
+        return m.row_block(first_key, item.keys).column_block(column, item.width);
+      };
+      auto const statistic = [&](auto const& m) HONE_TARGET {
+        return m.row_block(first_query, item.queries).column_block(h, 1);
+      };
+      Queries const data{queries(op.q),     queries(op.y),       queries(op.dy),
+                         statistic(op.lse), statistic(op.delta), queries(op.dq)};
+      head(item, data, keys(op.k), keys(op.v), keys(op.dk), keys(op.dv));
+    });
+  }
+
+ private:
+  static constexpr Index query_block = 64, key_block = 128;
+  static constexpr Index query_steps = query_block / tile_step, key_steps = key_block / tile_step;
+
+  struct Queries {  // what belongs to the queries of an item, or of a block of it
+    Halves q, y, dy;
+    MatrixView<float const> lse;
+    MatrixView<float> delta;
+    MatrixView<bfloat16> dq;
+    HONE_TARGET Queries block(Index first, Index count) const {
+      return {q.row_block(first, count),   y.row_block(first, count),     dy.row_block(first, count),
+              lse.row_block(first, count), delta.row_block(first, count), dq.row_block(first, count)};
+    }
+  };
+  struct Memory {
+    bfloat16 *keys, *values, *key_columns;                             // of the item: rows of K and V, K transposed
+    float *key_sums, *value_sums;                                      // dk and dv so far
+    bfloat16 *q_columns, *dy_columns, *q_pairs, *dy_pairs;             // of the block of queries
+    bfloat16 *weights, *slopes, *slope_pairs;                          // of the block: M P, dS by [key][query], dS in pairs
+    float *scores, *value_scores, *query_sums;                         // of 32 x 32; dq of the block, transposed
+    float *lse, *delta;                                                // of the block
+    MaskWords* masks;                                                  // of the block
+    MaskWords::Keys* mask_keys;
+  };
+
+  HONE_TARGET static void head(TileItem const& item, Queries const& data, Halves k, Halves v, MatrixView<bfloat16> dk,
+                               MatrixView<bfloat16> dv) {
+    Index const keys = item.padded_keys(), slices = item.slices, row = 32 * slices;
+    Index const square = query_block * key_block;
+    Index const floats = keys * row * 7 / 2 + query_block * row * 3 + square * 3 / 2 + 2 * tile_step * tile_step +
+                         2 * query_block;
+    float* next = scratch<float>(Scratch::attention, floats);
+    auto const take = [&](Index count) HONE_TARGET {
+      float* const piece = next;
+      next += count;
+      return piece;
+    };
+    auto const take_halves = [&](Index count) HONE_TARGET { return reinterpret_cast<bfloat16*>(take(count / 2)); };
+    Memory memory;
+    for (float** scores : {&memory.scores, &memory.value_scores}) *scores = take(tile_step * tile_step);
+    memory.lse = take(query_block);
+    memory.delta = take(query_block);
+    for (bfloat16** piece : {&memory.q_columns, &memory.dy_columns, &memory.q_pairs, &memory.dy_pairs})
+      *piece = take_halves(query_block * row);
+    memory.query_sums = take(query_block * row);
+    for (bfloat16** piece : {&memory.weights, &memory.slopes, &memory.slope_pairs}) *piece = take_halves(square);
+    for (bfloat16** piece : {&memory.keys, &memory.values, &memory.key_columns}) *piece = take_halves(keys * row);
+    memory.key_sums = take(keys * row);
+    memory.value_sums = take(keys * row);
+    MaskWords masks[query_block / 16];
+    MaskWords::Keys mask_keys;
+    if (item.dropout.active()) MaskWords::prepare(item.dropout, static_cast<std::uint32_t>(item.example), mask_keys);
+    memory.masks = masks;
+    memory.mask_keys = &mask_keys;
+
+    TileRegion const region;
+    pack_tile_rows(k, keys, slices, memory.keys);
+    pack_tile_rows(v, keys, slices, memory.values);
+    pack_tile_transposed(k, keys, slices, memory.key_columns);
+    for (Index first = 0; first < item.queries; first += query_block) {
+      Index const count = std::min(item.queries - first, query_block);
+      block(item, first, data.block(first, count), memory);
+    }
+    float const kept = static_cast<float>(item.dropout.scale());
+    store_sums(memory.key_sums, slices, static_cast<float>(item.scale * item.dropout.scale()), dk);
+    store_sums(memory.value_sums, slices, kept, dv);
+  }
+
+  HONE_TARGET static void block(TileItem const& item, Index first, Queries const& data, Memory const& memory) {
+    Index const slices = item.slices, count = data.q.rows;
+    Index const queries = round_up(count, tile_step), steps = queries / tile_step;
+    pack_tile_columns(data.q, queries, slices, item.scale < 0 ? 0x8000 : 0, memory.q_columns);
+    pack_tile_columns(data.dy, queries, slices, 0, memory.dy_columns);
+    pack_tile_pairs(data.q, queries, slices, memory.q_pairs);
+    pack_tile_pairs(data.dy, queries, slices, memory.dy_pairs);
+    statistics(item, data, memory);
+    if (item.dropout.active())
+      for (Index v = 0; v < 2 * steps; ++v)
+        memory.masks[v].queries(*memory.mask_keys, static_cast<std::uint32_t>(first + 16 * v));
+    for (Index from = 0; from < item.keys; from += key_block) {
+      Index const left = item.keys - from, block_steps = (std::min(left, key_block) + tile_step - 1) / tile_step;
+      for (Index i = 0; i < block_steps; ++i)
+        for (Index j = 0; j < steps; ++j) square(item, from + i * tile_step, i, j, steps, memory);
+      Index const row_tiles = 2 * slices;  // of the sums of 16 keys
+      for (Index i = 0; i < block_steps; ++i)
+        for (Index s = 0; s < slices; ++s) {
+          Index const at = ((from / 16 + 2 * i) * row_tiles + 2 * s) * tile_floats, tile = 2 * i * steps;
+          tile_products<2>(steps, memory.weights + tile * tile_halves, tile_halves, steps * tile_halves,
+                           memory.dy_pairs + 2 * s * tile_halves, row_tiles * tile_halves, tile_halves, first > 0,
+                           memory.value_sums + at, row_tiles * tile_floats);
+          tile_products<2>(steps, memory.slopes + tile * tile_halves, tile_halves, steps * tile_halves,
+                           memory.q_pairs + 2 * s * tile_halves, row_tiles * tile_halves, tile_halves, first > 0,
+                           memory.key_sums + at, row_tiles * tile_floats);
+        }
+      for (Index j = 0; j < steps; ++j)
+        for (Index s = 0; s < slices; ++s)
+          tile_products<2>(block_steps, memory.key_columns + (from * slices / 16 + 2 * s) * tile_halves,
+                           2 * slices * tile_halves, tile_halves, memory.slope_pairs + 2 * j * tile_halves,
+                           2 * steps * tile_halves, tile_halves, from > 0,
+                           memory.query_sums + (j * slices + s) * 4 * tile_floats, 2 * tile_floats);
+    }
+    Vec<float> const factor = splat(static_cast<float>(item.scale * item.dropout.scale()));
+    for (Index j = 0; j < steps; ++j)
+      for (Index high = 0; high < 2; ++high)
+        store_transposed<true>(memory.query_sums + (4 * j * slices + high) * tile_floats, 2 * tile_floats, slices, factor,
+                               j * tile_step + 4 * high, data.dq);
+  }
+
+  /// lse in powers of two, and delta without dropout's factor; where no query is, its probabilities become zero.
+  HONE_TARGET static void statistics(TileItem const& item, Queries const& data, Memory const& memory) {
+    float const kept = static_cast<float>(1 / item.dropout.scale());
+    for (Index r = 0; r < query_block; ++r) {
+      memory.lse[r] = -no_score;
+      memory.delta[r] = 0;
+      if (r >= data.q.rows) continue;
+      Vec<float> sums[2] = {};
+      for (Index s = 0; s < item.slices; ++s) {
+        Words const y = reinterpret_cast<Words>(slice_of(data.y, r, s)), dy = reinterpret_cast<Words>(slice_of(data.dy, r, s));
+        sums[0] = fused(reinterpret_cast<Vec<float>>(dy << 16), reinterpret_cast<Vec<float>>(y << 16), sums[0]);
+        sums[1] = fused(reinterpret_cast<Vec<float>>(dy & 0xFFFF0000u), reinterpret_cast<Vec<float>>(y & 0xFFFF0000u), sums[1]);
+      }
+      float const delta = sum<float>(sums[0] + sums[1]);
+      data.delta(r, 0) = delta;
+      memory.delta[r] = delta * kept;
+      memory.lse[r] = data.lse(r, 0) * 1.44269504f;
+    }
+  }
+
+  /// 32 keys from `key` on, the block's step i of them, with step j of its queries.
+  HONE_TARGET static void square(TileItem const& item, Index key, Index i, Index j, Index steps, Memory const& memory) {
+    Index const slices = item.slices, a = key * slices / 16 * tile_halves, b = j * 2 * slices * tile_halves;
+    tile_scores<2>(slices, memory.keys + a, memory.q_columns + b, memory.scores);
+    tile_scores<2>(slices, memory.values + a, memory.dy_columns + b, memory.value_scores);
+    hide_scores<2>(std::min(item.keys - key, tile_step), memory.scores);
+    if (item.dropout.active())
+      slopes<true>(item, key, i, j, steps, memory);
+    else
+      slopes<false>(item, key, i, j, steps, memory);
+  }
+
+  /// dS (without its factors) and M P of 32 x 32, in the orders that the products read.
+  template <bool drops>
+  HONE_TARGET static void slopes(TileItem const& item, Index key, Index i, Index j, Index steps, Memory const& memory) {
+    Vec<float> const by = splat(static_cast<float>(std::fabs(item.scale) * 1.4426950408889634));
+    Words const bound = Words{} + (item.dropout.threshold << 16);
+    Vec<float> low[2], less[2];
+    for (int v = 0; v < 2; ++v) {
+      low[v] = -load(memory.lse + j * tile_step + 16 * v);
+      less[v] = load(memory.delta + j * tile_step + 16 * v);
+    }
+    for (Index group = 0; group < 4; ++group) {
+      float const* const scores = memory.scores + group * 8 * 16;
+      float const* const value_scores = memory.value_scores + group * 8 * 16;
+      Words words[2][4];
+      if constexpr (drops)
+        for (int v = 0; v < 2; ++v)
+          memory.masks[2 * j + v].words(*memory.mask_keys,
+                                        static_cast<std::uint32_t>(item.head * 8192 + key / 8 + group), words[v]);
+      Index const tile = (2 * i + group / 2) * steps + j;
+      bfloat16* const weights = memory.weights + tile * tile_halves + group % 2 * 8 * 32;
+      bfloat16* const slopes = memory.slopes + tile * tile_halves + group % 2 * 8 * 32;
+      bfloat16* const pairs = memory.slope_pairs + (i * steps + j) * 2 * tile_halves + group * 4 * 32;
+      HONE_UNROLL for (int w = 0; w < 4; ++w) {
+        HalfWords rows[2];
+        HONE_UNROLL for (int odd = 0; odd < 2; ++odd) {
+          Vec<float> ds[2], kept_p[2];
+          HONE_UNROLL for (int v = 0; v < 2; ++v) {
+            Index const at = v * tile_step * 16 + (2 * w + odd) * 16;
+            Vec<float> const p = exponential2(fused(load(scores + at), by, low[v])), dp = load(value_scores + at);
+            if constexpr (drops) {
+              LaneMask const mask = words_at_least(odd ? words[v][w] : words[v][w] << 16, bound);
+              ds[v] = p * difference_or(mask, dp, less[v], -less[v]);
+              kept_p[v] = kept(mask, p);
+            } else {
+              ds[v] = p * (dp - less[v]);
+              kept_p[v] = p;
+            }
+          }
+          HalfWords const weight = narrow_both(kept_p[0], kept_p[1]);
+          rows[odd] = narrow_both(ds[0], ds[1]);
+          std::memcpy(weights + (2 * w + odd) * 32, &weight, sizeof weight);
+          std::memcpy(slopes + (2 * w + odd) * 32, &rows[odd], sizeof rows[odd]);
+        }
+        HalfWords const first = unpacked_low(rows[0], rows[1]), second = unpacked_high(rows[0], rows[1]);
+        std::memcpy(pairs + w * 32, &first, sizeof first);
+        std::memcpy(pairs + tile_halves + w * 32, &second, sizeof second);
+      }
+    }
+  }
+};
+
+}  // namespace hone::detail::HONE_SIMD
