@@ -7,6 +7,7 @@ struct Kernel<ResidualNormForward<P>> {
   using V = Vec<T>;
   HONE_TARGET static void run(HostContext& context, ResidualNormForward<P> const& op) {
     Index const width = op.z.cols;
+    bool const there = op.x.data == op.z.data && !op.dropout.active() && !op.residual;
     context.pool().parallel_for(op.z.rows, 16, [&](Index begin, Index end) HONE_TARGET {
       T* const factors = scratch<T>(Scratch::tile, dropout_factors_room(width));
       for (Index n = begin; n < end; ++n) {
@@ -15,7 +16,9 @@ struct Kernel<ResidualNormForward<P>> {
         A const *const x = op.x.row(n), *const residual = op.residual ? op.residual.row(n) : nullptr;
         A* const z = op.z.row(n);
         V total{};
-        for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
+        if (there)
+          for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE { total += load(x + c, part); });
+        else for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
           V value = load(x + c, part);
           if (drops) value *= load(factors + c, part);
           if (residual) value += load(residual + c, part);

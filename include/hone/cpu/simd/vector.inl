@@ -43,8 +43,14 @@ HONE_SIMD_INLINE inline Vec<float> widen(VectorOf<bfloat16>::Bits bits) {
   words <<= 16;
   return reinterpret_cast<Vec<float>>(words);
 }
-/// bfloat16's bits of float, rounded to nearest, ties to even; NaN stays NaN.
+/// bfloat16's bits of float, rounded to nearest, ties to even; NaN stays NaN. (The processor's own instruction makes denormal
+/// numbers zero.)
 HONE_SIMD_INLINE inline VectorOf<bfloat16>::Bits narrow(Vec<float> value) {
+#if HONE_SIMD_BF16
+  VectorOf<bfloat16>::Bits bits;
+  __asm__("vcvtneps2bf16 %1, %0" : "=v"(bits) : "v"(value));
+  return bits;
+#else
   using Unsigned = VectorOf<float>::Unsigned;
   Unsigned const words = reinterpret_cast<Unsigned>(value);
   Unsigned rounded = (words + 0x7FFFu + (words >> 16 & 1u)) >> 16;
@@ -55,6 +61,7 @@ HONE_SIMD_INLINE inline VectorOf<bfloat16>::Bits narrow(Vec<float> value) {
   return bits;
 #else
   return __builtin_convertvector(rounded, VectorOf<bfloat16>::Bits);
+#endif
 #endif
 }
 
