@@ -14,6 +14,6 @@ using namespace hone;
 int main(int argc, char** argv) {
   return examples::run_program([&] {
     auto const settings = examples::read_settings(argc, argv);
-    return settings ? examples::finetune<Cpu<fp32>>(*settings, {settings->threads}) : 0;
+    return settings ? examples::finetune_on_processor(*settings) : 0;
   });
 }

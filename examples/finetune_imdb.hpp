@@ -23,7 +23,8 @@ using Predictions = Heads<Classify<"is_positive", 2>, Regress<"star_rating", Aff
 template <Backend B>
 using Model = BertClassifier<B, Predictions>;
 // How it is trained: one type for each part, and one loss for each head.
-using Training = Recipe<AdamW, LinearWarmup, GlobalNormClip, WeightedSum<CrossEntropy, L1>>;
+using Training =
+    Recipe<AdamW, OneOf<LinearWarmup, LinearWarmupDecay>, GlobalNormClip, WeightedSum<CrossEntropy, L1>>;
 
 // Tests the model; shows how far it is. Ctrl-C ends it with error E630 when `stop` is given.
 template <Backend B>
@@ -44,7 +45,8 @@ Evaluation<Predictions> test(Model<B>& model, data::Dataset const& reviews, Trai
 inline Training recipe_of(Settings const& settings) {
   Training recipe;
   recipe.optimizer.weight_decay = settings.weight_decay;
-  recipe.schedule.warmup = settings.warmup;
+  if (settings.schedule == "linear") recipe.schedule.choice = LinearWarmupDecay{settings.warmup};
+  else recipe.schedule.choice = LinearWarmup{settings.warmup};
   recipe.clip.max_norm = settings.clip_norm;
   recipe.losses.weights = {1, settings.star_loss_weight};
   return recipe;
@@ -77,12 +79,15 @@ void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>
       interrupt.flag());
   console.end_line();
   console.print(training_text(fitted));
+  if (std::uint64_t const peak = peak_process_memory(); peak > 0)
+    console.print("most memory of the process so far: " + MemoryPlan::size_text(peak));
 
   // The model is saved first: a Ctrl-C while it is tested loses nothing that took long.
   model.save(folder.path());
   nlohmann::ordered_json results = to_json(fitted);
   add_fields(results, run_description(settings, model));
   describe_device(model.context(), folder, results);
+  results["peak_memory_bytes"] = peak_process_memory();
   write_json_file(folder / "results.json", results);
   console.print("the model is saved in " + printable_text(folder.path().string()));
 
@@ -149,6 +154,7 @@ int finetune(Settings settings, typename B::Options const& backend) {
 
   console.title("Model");
   console.print(describe(model.config(), model.parameters().values(), model.context().threads()));
+  if (!settings.computing.empty()) console.print(settings.computing);
   console.print(settings.is_demo() ? "all parameters are new: nothing is pretrained here" : model.ledger().summary());
   for (auto const& note : model.tokenizer().notes()) console.print(printable_text(note));
   if (!settings.is_demo())
@@ -193,8 +199,18 @@ int finetune(Settings settings, typename B::Options const& backend) {
   return 0;
 }
 
-#if defined(HONE_FINETUNE_CPU_ELSEWHERE)  // in hone's own build: finetune_cpu.cpp, once for all programs
+#if defined(HONE_FINETUNE_CPU_ELSEWHERE)  // in hone's own build: finetune_cpu*.cpp, once for all programs
 extern template int finetune<Cpu<fp32>>(Settings, Cpu<fp32>::Options const&);
+extern template int finetune<Cpu<mixed>>(Settings, Cpu<mixed>::Options const&);
 #endif
+
+// On the processor, in the precision that the settings ask for.
+inline int finetune_on_processor(Settings settings) {
+  HostOptions const options{settings.threads};
+  PrecisionChoice const choice = choose_precision(settings.precision, choose_instruction_set());
+  settings.computing = "precision " + std::string(choice.name) + ": " + choice.why;
+  return choice.name == "mixed" ? finetune<Cpu<mixed>>(std::move(settings), options)
+                                : finetune<Cpu<fp32>>(std::move(settings), options);
+}
 
 }  // namespace hone::examples

@@ -13,14 +13,10 @@ using namespace hone;
 
 int main(int argc, char** argv) {
   return examples::run_program([&] {
-    std::string precision = "mixed";
     CudaOptions cuda;
     bool info = false;
     auto const settings =
         examples::read_settings(argc, argv, "finetune_imdb_cuda", [&](CLI::App& app, examples::Settings& s) {
-          app.add_option("--precision", precision, "mixed: bf16 with fp32 master weights and sums; fp32: no TF32 either")
-              ->check(CLI::IsMember({"mixed", "fp32"}))
-              ->capture_default_str();
           app.add_option("--device", cuda.device, "number of the GPU")->check(CLI::Range(0, 1023))->capture_default_str();
           app.add_option("--algorithms", s.algorithms, "algorithms.jsonl of an earlier run, to repeat its bits");
           app.add_flag("!--no-graphs", cuda.graphs, "launch the kernels of a step one by one, not as one CUDA graph");
@@ -34,7 +30,7 @@ int main(int argc, char** argv) {
       return 0;
     }
     cuda.threads = settings->threads;
-    return precision == "mixed" ? examples::finetune<Cuda<mixed>>(*settings, cuda)
-                                : examples::finetune<Cuda<fp32>>(*settings, cuda);
+    return settings->precision == "fp32" ? examples::finetune<Cuda<fp32>>(*settings, cuda)  // no TF32 either
+                                         : examples::finetune<Cuda<mixed>>(*settings, cuda);
   });
 }

@@ -25,12 +25,14 @@ struct Settings {
   std::uint64_t seed = 0;
   std::int64_t train_examples = 0, test_examples = 1000, eval_batch = 256, eval_every = 0, table_every = 100;
   int threads = 0;
+  std::string precision = "auto", schedule = "constant";
   bool doctor = true, strict = false, report = true, tensorboard = false, wandb = false, wandb_model = true;
   std::string wandb_project = "hone", wandb_entity{}, wandb_name{}, wandb_group{}, wandb_tags{}, wandb_notes{}, wandb_id{};
 
   // What is asked for besides; not part of what a run is.
   bool overwrite = false, memory_plan = false, doctor_only = false, max_length_given = false;
   std::string token_cache{};           // folder, "off", or if empty the user's
+  std::string computing{};             // in which precision, and why
   std::string algorithms{};            // of a GPU's matrix products, recorded by an earlier run
   std::vector<std::string> command{};  // the command line
 
@@ -38,12 +40,14 @@ struct Settings {
   bool is_demo() const { return model.empty() && data.empty(); }
 };
 
-/// What is known of a setting besides its value. The range is that of a number; least = most: no range.
+/// What is known of a setting besides its value. The range is that of a number; least = most: no range. `choices` are the
+/// words that a text may be; none: any text.
 struct SettingInfo {
   char const* option;
   char const* group;
   char const* help;
   double least = 0, most = 0;
+  std::vector<std::string> choices{};
 
   /// The name in JSON: "batch_size".
   std::string key() const {
@@ -72,6 +76,9 @@ void each_setting(S& s, Visit&& visit) {
   visit({"--epochs", group, "times that all training reviews are seen", 0, 1e6}, s.epochs);
   visit({"--num-steps", group, "at most so many optimizer steps, whichever of epochs and steps ends first", 0, 1e12},
         s.num_steps);
+  visit({"--schedule", group, "of the learning rate after the warm-up: constant, or linear to zero at the end", 0, 0,
+         {"constant", "linear"}},
+        s.schedule);
   visit({"--warmup", group, "steps over which the learning rate rises", 0, 1e6}, s.warmup);
   visit({"--weight-decay", group, "of AdamW, decoupled", 0, 1e9}, s.weight_decay);
   visit({"--star-loss-weight", group, "factor of the star rating's loss in the sum", 0, 1e9}, s.star_loss_weight);
@@ -80,6 +87,9 @@ void each_setting(S& s, Visit&& visit) {
   visit({"--seed", group, "of new parameters, subsets, order and dropout", 0, 9007199254740992}, s.seed);
   visit({"--eval-batch", group, "at most so many reviews at once when testing", 1, 1e6}, s.eval_batch);
   visit({"--eval-every", group, "steps between tests while training; 0: none", 0, 1e6}, s.eval_every);
+  visit({"--precision", group, "auto, fp32 or mixed (bf16 with fp32 master weights and sums); auto: the fastest that is safe",
+         0, 0, {"auto", "fp32", "mixed"}},
+        s.precision);
   visit({"--threads", group, "threads; 0: all that the process may use", 0, 1024}, s.threads);
 
   group = "What is shown and logged";
@@ -112,6 +122,7 @@ inline void add_settings(CLI::App& app, Settings& settings) {
     } else {
       auto* option = app.add_option(info.option, value, info.help)->group(info.group);
       if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) option->capture_default_str();
+      if (!info.choices.empty()) option->check(CLI::IsMember(info.choices))->capture_default_str();
       if (info.least < info.most)
         option->check([least = info.least, most = info.most](std::string const& text) {  // written so that NaN is refused
           double const number = std::strtod(text.c_str(), nullptr);
@@ -173,6 +184,11 @@ inline void use_settings_file(Settings& settings, std::filesystem::path path, st
     } else if constexpr (std::is_same_v<T, std::string>) {
       right = found->is_string();
       allowed = "a text";
+      if (!info.choices.empty()) {
+        allowed.clear();
+        for (auto const& choice : info.choices) allowed += (allowed.empty() ? "" : ", ") + choice;
+        right = right && std::count(info.choices.begin(), info.choices.end(), found->template get<std::string>()) > 0;
+      }
     } else {
       bool const whole = std::is_integral_v<T>;
       right = whole ? found->is_number_integer() : found->is_number();

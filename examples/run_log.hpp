@@ -33,6 +33,8 @@ nlohmann::ordered_json run_description(Settings const& settings, M& model) {
   json["host"] = host_info();
   json["host"]["threads"] = model.context().threads();
   json["precision"] = M::BackendType::Precision::name;
+  if constexpr (requires { model.context().instruction_set(); })
+    json["host"]["instruction_set"] = name(model.context().instruction_set());
   return json;
 }
 

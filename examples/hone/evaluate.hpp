@@ -12,7 +12,7 @@
 namespace hone::examples {
 
 struct EvaluateOptions {
-  std::string run{}, data{}, out{}, split = "test", token_cache{};
+  std::string run{}, data{}, out{}, split = "test", precision = "auto", token_cache{};
   std::optional<std::int64_t> examples{};
   std::int64_t max_length = 0, eval_batch = 256, worst = 5;
   std::uint64_t seed = 0;
@@ -20,7 +20,8 @@ struct EvaluateOptions {
   bool seed_given = false;
 };
 
-inline int evaluate_run(EvaluateOptions const& options, std::vector<std::string> const& command_line) {
+template <Backend B>
+int evaluate_run(EvaluateOptions const& options, std::vector<std::string> const& command_line) {
   namespace fs = std::filesystem;
   Console console;
   Run const run = open_run(options.run);
@@ -39,7 +40,7 @@ inline int evaluate_run(EvaluateOptions const& options, std::vector<std::string>
     throw Error(707, "a folder cannot be made", {.file = out.string(), .value = failure.message()},
                 "check the path and the permissions");
 
-  auto model = trained_model<Model<Cpu<fp32>>>(options.run, options.threads, console);
+  auto model = trained_model<Model<B>>(options.run, options.threads, console);
   bool const is_train = options.split == "train";
   data::ImdbOptions subset;
   // Without other data: the reviews of the run itself, also its subset of them.
@@ -81,6 +82,7 @@ inline int evaluate_run(EvaluateOptions const& options, std::vector<std::string>
   results["worst_mistakes"] = mistakes_json(mistakes, tested.outputs, reviews);
   results["host"] = host_info();
   results["host"]["threads"] = model.context().threads();
+  results["precision"] = B::Precision::name;
   write_predictions(out / "predictions.jsonl", tested.outputs, reviews);
   write_json_file(out / "evaluation.json", results);
   console.print("evaluation.json and predictions.jsonl are in " + printable_text(out.string()));
@@ -114,12 +116,17 @@ inline Command evaluate_command(CLI::App& hone) {
       ->capture_default_str();
   app->add_option("--token-cache", options->token_cache,
                   "folder in which tokenised reviews are kept, or off; if not given the user's, ~/.cache/hone");
+  app->add_option("--precision", options->precision, "auto: the fastest that is safe; mixed: bf16, with fp32 sums")
+      ->check(CLI::IsMember({"auto", "fp32", "mixed"}))
+      ->capture_default_str();
   app->add_option("--threads", options->threads, "threads; 0: all that the process may use")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   return {app, [options, seed](auto const& command_line) {
             options->seed_given = seed->count() > 0;
-            return evaluate_run(*options, command_line);
+            PrecisionChoice const choice = choose_precision(options->precision, choose_instruction_set());
+            return choice.name == "mixed" ? evaluate_run<Cpu<mixed>>(*options, command_line)
+                                          : evaluate_run<Cpu<fp32>>(*options, command_line);
           }};
 }
 

@@ -24,7 +24,7 @@ inline Command finetune_command(CLI::App& hone) {
   return {app, [options](auto const& command_line) {
             options->complete();
             options->settings.command = command_line;
-            return finetune<Cpu<fp32>>(options->settings, {options->settings.threads});
+            return finetune_on_processor(options->settings);
           }};
 }
 
@@ -40,7 +40,7 @@ inline Command doctor_command(CLI::App& hone) {
             options->complete();
             options->settings.command = command_line;
             options->settings.doctor_only = true;
-            return finetune<Cpu<fp32>>(options->settings, {options->settings.threads});
+            return finetune_on_processor(options->settings);
           }};
 }
 

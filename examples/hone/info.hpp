@@ -53,7 +53,10 @@ inline nlohmann::ordered_json program_info() {
   libraries["Unicode"] = utf8proc_unicode_version();
   libraries["libarchive"] = std::string(archive_version_string()).substr(11);
   libraries["CLI11"] = CLI11_VERSION;
-  json["backend"] = "Cpu<fp32>";
+  InstructionSet const set = choose_instruction_set();
+  PrecisionChoice const choice = choose_precision("auto", set);
+  json["instruction_set"] = name(set);
+  json["precision"] = {{"auto", choice.name}, {"why", choice.why}};
   return json;
 }
 

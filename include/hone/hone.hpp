@@ -67,6 +67,7 @@
 #include "hone/cpu/eigen.hpp"
 #include "hone/cpu/kernels.hpp"
 #include "hone/cpu/packed_weights.hpp"
+#include "hone/cpu/precision_choice.hpp"
 #include "hone/cpu/rung.hpp"
 #include "hone/cpu/scratch.hpp"
 #include "hone/cpu/simd.hpp"

@@ -26,6 +26,9 @@ inline std::uint64_t number_of(char const* path, std::string const& wanted) {
 
 }  // namespace detail
 
+/// The most memory that this process has had at once, in bytes, as the system counts it (VmHWM). 0: not known.
+inline std::uint64_t peak_process_memory() { return detail::number_of("/proc/self/status", "VmHWM:") * 1024; }
+
 /// Bytes that the process may still take without swapping: what the system says is available, within the limit of the
 /// control group (containers), whose copies of files are given back when memory is short. 0: not known.
 inline std::uint64_t available_host_memory() {
