@@ -52,10 +52,9 @@ HONE_SIMD_INLINE inline RowPart load_row(T const* from, FirstColumns columns) {
   return load_row(all, AllColumns{});
 }
 
-/// c = sums + bias, or c += sums.
-template <class T>
+/// y = sums + bias, or y += sums.
 struct StoreSums {
-  MatrixView<T> c;
+  MatrixView<bfloat16> y;
   VectorView<bfloat16 const> bias;
   Write write;
 
@@ -65,64 +64,143 @@ struct StoreSums {
     if (bias) extra = load_row(bias.data + column, columns);
     for (int r = 0; r < count; ++r) {
       RowPart value = load_row(sums + r * packed_side);
-      T* const to = c.row(row + r) + column;
+      bfloat16* const to = y.row(row + r) + column;
       if (write == Write::add) extra = load_row(to, columns);
       value.low += extra.low;
       value.high += extra.high;
       store_row(to, value, columns);
+      prefetch_to_write(to + packed_side);
     }
   }
 };
-/// c (+)= the sums' transpose.
-struct StoreTransposed {
-  MatrixView<float> c;
-  Write write;
+/// u = sums + bias, h = activation(u).
+template <Activation kind>
+struct StoreActivated {
+  MatrixView<bfloat16> u, h;
+  VectorView<bfloat16 const> bias;
 
   template <class Columns>
   HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
-    Index last = packed_side;
-    if constexpr (std::is_same_v<Columns, FirstColumns>) last = columns.count;
-    for (Index j = 0; j < last; ++j) {
-      float* const to = c.row(column + j) + row;
-      for (int r = 0; r < count; ++r) to[r] = (write == Write::add ? to[r] : 0.0f) + sums[r * packed_side + j];
+    RowPart const extra = bias ? load_row(bias.data + column, columns) : RowPart{};
+    for (int r = 0; r < count; ++r) {
+      RowPart value = load_row(sums + r * packed_side), activated, derivative;
+      value.low += extra.low;
+      value.high += extra.high;
+      activate<float, kind>(value.low, activated.low, derivative.low);
+      activate<float, kind>(value.high, activated.high, derivative.high);
+      bfloat16* const to = h.row(row + r) + column;
+      store_row(to, activated, columns);
+      prefetch_to_write(to + packed_side);
+      if (!u) continue;
+      store_row(u.row(row + r) + column, value, columns);
+      prefetch_to_write(u.row(row + r) + column + packed_side);
     }
   }
 };
+/// du = sums * activation'(u).
+template <Activation kind>
+struct StoreDerived {
+  MatrixView<bfloat16 const> u;
+  MatrixView<bfloat16> du;
 
-/// Bytes of the second cache (L2) that the right blocks of a range may take.
-inline constexpr Index right_bytes = 1280 * 1024;
+  template <class Columns>
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
+    for (int r = 0; r < count; ++r) {
+      RowPart value = load_row(sums + r * packed_side), activated, derivative;
+      RowPart const at = load_row(u.row(row + r) + column, columns);
+      activate<float, kind>(at.low, activated.low, derivative.low);
+      activate<float, kind>(at.high, activated.high, derivative.high);
+      value.low *= derivative.low;
+      value.high *= derivative.high;
+      bfloat16* const to = du.row(row + r) + column;
+      store_row(to, value, columns);
+      prefetch_to_write(to + packed_side);
+      __builtin_prefetch(u.row(row + r) + column + packed_side, 0, 3);
+    }
+  }
+};
+/// z = residual + dropout(sums + bias).
+template <bool drops>
+struct StoreResidual {
+  MatrixView<bfloat16 const> residual;
+  VectorView<bfloat16 const> bias;
+  Dropout dropout;
+  RowMap rows;
+  MatrixView<bfloat16> z;
 
-/// result blocks = rows of `a` times packed right blocks, finished by `finish`.
+  template <class Columns>
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
+    RowPart const extra = bias ? load_row(bias.data + column, columns) : RowPart{};
+    Vec<float> kept[strip_rows];  // 32 columns' random bits, 16 each
+    if constexpr (drops) random_bits(row, count, column, kept);
+    for (int r = 0; r < count; ++r) {
+      RowPart value = load_row(sums + r * packed_side);
+      RowPart const joins = load_row(residual.row(row + r) + column, columns);
+      value.low += extra.low;
+      value.high += extra.high;
+      if constexpr (drops) {
+        VectorOf<bfloat16>::Bits bits[2];
+        std::memcpy(bits, &kept[r], sizeof bits);
+        value.low *= factors(bits[0]);
+        value.high *= factors(bits[1]);
+      }
+      value.low += joins.low;
+      value.high += joins.high;
+      bfloat16* const to = z.row(row + r) + column;
+      store_row(to, value, columns);
+      prefetch_to_write(to + packed_side);
+      __builtin_prefetch(residual.row(row + r) + column + packed_side, 0, 3);
+    }
+  }
+
+ private:
+  static_assert(strip_rows == 4 && word_lanes == 16, "a call of philox_vectors serves 8 columns in each of 16 lanes");
+
+  HONE_SIMD_INLINE void random_bits(Index row, int count, Index column, Vec<float> (&kept)[strip_rows]) const {
+    alignas(64) std::uint32_t blocks[16], positions[16], examples[16];
+    for (int lane = 0; lane < 16; ++lane) {
+      Index const of = row + std::min(lane / 4, count - 1);
+      blocks[lane] = static_cast<std::uint32_t>(column / 8) + static_cast<std::uint32_t>(lane % 4);
+      positions[lane] = static_cast<std::uint32_t>(rows.position[of]);
+      examples[lane] = static_cast<std::uint32_t>(rows.example(of));
+    }
+    Words words[4];
+    std::memcpy(&words[0], blocks, sizeof blocks);
+    std::memcpy(&words[1], positions, sizeof positions);
+    std::memcpy(&words[2], examples, sizeof examples);
+    words[3] = Words{} + dropout.step;
+    philox_vectors(words[0], words[1], words[2], words[3], dropout.key0, dropout.key1);
+    for (int w = 0; w < 4; ++w) kept[w] = reinterpret_cast<Vec<float>>(words[w]);
+    transpose_vectors<float, 4>(kept);  // the words of lanes 4 r .. 4 r + 3, lane by lane, become vector r
+  }
+  HONE_SIMD_INLINE Vec<float> factors(VectorOf<bfloat16>::Bits bits) const {
+    Words const words = __builtin_convertvector(bits, Words);
+    return words >= dropout.threshold ? splat(static_cast<float>(dropout.scale())) : Vec<float>{};
+  }
+};
+
+/// finish(rows of `a` times packed right blocks).
 template <class Finish>
 HONE_TARGET void multiply_rows(HostContext& context, MatrixView<bfloat16 const> a, bfloat16 const* right, Index cols,
                                Finish const& finish) {
   if (a.rows == 0) return;
-  ProductShape const shape{a.rows, cols, a.cols, 1, 8};
+  Index const steps = std::max<Index>(1, packed_squares(a.cols));
   Index const row_blocks = packed_squares(a.rows), column_blocks = packed_squares(cols);
-  Index const block_bytes = shape.steps() * packed_step * static_cast<Index>(sizeof(bfloat16));
-  Index const fitting = std::clamp<Index>(right_bytes / std::max<Index>(block_bytes, 1), 1, column_blocks);
+  Index const block_bytes = steps * packed_step * static_cast<Index>(sizeof(bfloat16));
+  Index const fitting = std::clamp<Index>(resident_bytes / block_bytes, 1, column_blocks);
   // Few rows: cut the columns, so that there is work for many threads.
   Index const rows_each = row_blocks >= 64 ? 8 : row_blocks >= 16 ? 4 : 1, row_ranges = (row_blocks + rows_each - 1) / rows_each;
   Index const wanted = std::min(column_blocks, (16 + row_ranges - 1) / row_ranges);
   Index const column_ranges = std::max(wanted, (column_blocks + fitting - 1) / fitting);
-  Index const columns_each = (column_blocks + column_ranges - 1) / column_ranges;
   context.pool().parallel_for(row_ranges * column_ranges, 1, [&](Index item, Index) HONE_TARGET {
     BlockRange range;
     range.first_row = item % row_ranges * rows_each;
     range.last_row = std::min(row_blocks, range.first_row + rows_each);
-    range.first_column = item / row_ranges * columns_each;
-    range.last_column = std::min(column_blocks, range.first_column + columns_each);
-    if (range.first_column >= range.last_column) return;
-    bfloat16* const left = scratch<bfloat16>(Scratch::row_panels, shape.steps() * packed_step);
-    float* const sums = scratch<float>(Scratch::block_sums, 2 * shape.column_blocks * block_sums);
+    range.first_column = item / row_ranges * column_blocks / column_ranges;
+    range.last_column = (item / row_ranges + 1) * column_blocks / column_ranges;
+    bfloat16* const edge = scratch<bfloat16>(Scratch::row_panels, steps * packed_step);
     TileRegion const tiles;
-    multiply_range(
-        range, shape,
-        [&](Index block, Index step, Index steps, bfloat16* to) HONE_SIMD_INLINE {
-          for (Index s = 0; s < steps; ++s)
-            pack_left_step(a, block * packed_side, (step + s) * packed_side, to + s * packed_step);
-        },
-        left, right, sums, finish);
+    multiply_range(range, a, right, cols, edge, finish);
   });
 }
 
@@ -162,7 +240,30 @@ template <>
 struct Kernel<LinearForward<mixed>> {
   HONE_TARGET static void run(HostContext& context, LinearForward<mixed> const& op) {
     multiply_rows(context, op.x, packed_weight(context, op.weight, WeightForm::forward, op.weight_version), op.y.cols,
-                  StoreSums<bfloat16>{op.y, op.bias, Write::assign});
+                  StoreSums{op.y, op.bias, Write::assign});
+  }
+};
+
+template <>
+struct Kernel<LinearActivationForward<mixed>> {
+  HONE_TARGET static void run(HostContext& context, LinearActivationForward<mixed> const& op) {
+    bfloat16 const* const weight = packed_weight(context, op.weight, WeightForm::forward, op.weight_version);
+    with_activation(op.kind, [&](auto kind) HONE_TARGET {
+      multiply_rows(context, op.x, weight, op.h.cols, StoreActivated<decltype(kind)::value>{op.u, op.h, op.bias});
+    });
+  }
+};
+
+template <>
+struct Kernel<LinearResidualForward<mixed>> {
+  HONE_TARGET static void run(HostContext& context, LinearResidualForward<mixed> const& op) {
+    bfloat16 const* const weight = packed_weight(context, op.weight, WeightForm::forward, op.weight_version);
+    if (op.dropout.active())
+      multiply_rows(context, op.x, weight, op.z.cols,
+                    StoreResidual<true>{op.residual, op.bias, op.dropout, op.rows, op.z});
+    else
+      multiply_rows(context, op.x, weight, op.z.cols,
+                    StoreResidual<false>{op.residual, op.bias, op.dropout, op.rows, op.z});
   }
 };
 
@@ -170,52 +271,119 @@ template <>
 struct Kernel<LinearBackwardInput<mixed>> {
   HONE_TARGET static void run(HostContext& context, LinearBackwardInput<mixed> const& op) {
     multiply_rows(context, op.dy, packed_weight(context, op.weight, WeightForm::input_gradient, op.weight_version),
-                  op.dx.cols, StoreSums<bfloat16>{op.dx, {}, op.write});
+                  op.dx.cols, StoreSums{op.dx, {}, op.write});
   }
 };
 
 template <>
+struct Kernel<LinearActivationBackwardInput<mixed>> {
+  HONE_TARGET static void run(HostContext& context, LinearActivationBackwardInput<mixed> const& op) {
+    bfloat16 const* const weight = packed_weight(context, op.weight, WeightForm::input_gradient, op.weight_version);
+    with_activation(op.kind, [&](auto kind) HONE_TARGET {
+      multiply_rows(context, op.dy, weight, op.du.cols, StoreDerived<decltype(kind)::value>{op.u, op.du});
+    });
+  }
+};
+
+/// The tokens of a product of weight gradients are gone through in pieces of so many steps, for each of which the gradient is
+/// read and written once, and of which eight blocks stay in the second cache.
+inline constexpr Index gradient_steps = 48;
+
+/// dw (+)= a^T b for a block, over a piece of the tokens: straight in memory, or in a copy at the matrix's edge.
+template <class Beside>
+HONE_SIMD_INLINE inline void add_to_block(MatrixView<float> dw, Index i, Index j, bool adds, Index steps, bfloat16 const* left,
+                                          bfloat16 const* right, Beside const& beside) {
+  Index const row = i * packed_side, column = j * packed_side;
+  Index const rows = std::min(packed_side, dw.rows - row), cols = std::min(packed_side, dw.cols - column);
+  if (rows == packed_side && cols == packed_side) {
+    multiply_block<true>(steps, packed_left(left), right, dw.row(row) + column, dw.stride, adds, beside);
+    return;
+  }
+  alignas(64) float sums[block_sums] = {};
+  std::size_t const bytes = static_cast<std::size_t>(cols) * sizeof(float);
+  if (adds)
+    for (Index r = 0; r < rows; ++r) std::memcpy(sums + r * packed_side, dw.row(row + r) + column, bytes);
+  multiply_block<true>(steps, packed_left(left), right, sums, packed_side, adds, beside);
+  for (Index r = 0; r < rows; ++r) std::memcpy(dw.row(row + r) + column, sums + r * packed_side, bytes);
+}
+
+template <>
 struct Kernel<LinearBackwardParameters<mixed>> {
   HONE_TARGET static void run(HostContext& context, LinearBackwardParameters<mixed> const& op) {
-    // The larger operand is the left one, whose packing is dearer but whose blocks are packed by who multiplies them.
-    bool const transposed = op.x.cols > op.dy.cols;
-    MatrixView<bfloat16 const> const a = transposed ? op.x : op.dy, b = transposed ? op.dy : op.x;
-    Index const row_blocks = packed_squares(a.cols), column_blocks = packed_squares(b.cols);
-    Index const column_ranges = (column_blocks + 23) / 24, columns_each = (column_blocks + column_ranges - 1) / column_ranges;
-    Index const wanted = std::max<Index>(4, (row_blocks + 7) / 8);
-    Index const rows_each = (row_blocks + wanted - 1) / wanted, row_ranges = (row_blocks + rows_each - 1) / rows_each;
-    ProductShape const shape{a.cols, b.cols, a.rows, rows_each, columns_each};
-    Index const steps = shape.steps(), segment = shape.segment_steps();
-    bfloat16* const right = scratch<bfloat16>(Scratch::shared_panels, column_blocks * steps * packed_step);
-    context.pool().parallel_for(steps, 8, [&](Index begin, Index end) HONE_TARGET {
-      for (Index step = begin; step < end; ++step)
-        for (Index block = 0; block < column_blocks; ++block)
-          pack_right_step(b, block * packed_side, step * packed_side, right + (block * steps + step) * packed_step);
-    });
-    context.pool().parallel_for(row_ranges * column_ranges, 1, [&](Index item, Index) HONE_TARGET {
-      BlockRange range;
-      range.first_row = item / column_ranges * rows_each;
-      range.last_row = std::min(row_blocks, range.first_row + rows_each);
-      range.first_column = item % column_ranges * columns_each;
-      range.last_column = std::min(column_blocks, range.first_column + columns_each);
-      if (range.first_column >= range.last_column) return;
-      bfloat16* const left = scratch<bfloat16>(Scratch::row_panels, (rows_each == 1 ? steps : segment) * packed_step);
-      float* const sums = scratch<float>(Scratch::block_sums, 2 * rows_each * columns_each * block_sums);
+    MatrixView<bfloat16 const> const x = op.x, dy = op.dy;
+    Index const row_blocks = packed_squares(dy.cols), column_blocks = packed_squares(x.cols);
+    Index const steps = std::max<Index>(1, packed_squares(x.rows)), pieces = (steps + gradient_steps - 1) / gradient_steps;
+    Index const piece = (steps + pieces - 1) / pieces;
+    // The smaller operand is packed first, for all; blocks of the larger one by who multiplies them.
+    bool const rows_stay = row_blocks >= column_blocks;
+    Index const staying = rows_stay ? row_blocks : column_blocks, passing = rows_stay ? column_blocks : row_blocks;
+    bfloat16* const shared = scratch<bfloat16>(Scratch::shared_panels, passing * steps * packed_step);
+    auto const at = [&](Index block, Index step) HONE_SIMD_INLINE {  // [piece][block][step]
+      Index const first = step / piece * piece, length = std::min(piece, steps - first);
+      return shared + (first * passing + block * length + step - first) * packed_step;
+    };
+    if (rows_stay)
+      context.pool().parallel_for(steps, 8, [&](Index begin, Index end) HONE_TARGET {
+        for (Index step = begin; step < end; ++step)
+          for (Index block = 0; block < passing; ++block)
+            pack_right_step(x, block * packed_side, step * packed_side, at(block, step));
+      });
+    else
+      context.pool().parallel_for(passing, 2, [&](Index begin, Index end) HONE_TARGET {
+        alignas(64) float sums[2][packed_side] = {};
+        for (Index step = 0; step < steps; ++step)
+          for (Index block = begin; block < end; ++block)
+            pack_left_step_transposed(dy, block * packed_side, step * packed_side, at(block, step),
+                                      op.dbias ? sums[block - begin] : nullptr);
+        for (Index block = begin; block < end; ++block) add_bias(op, block, sums[block - begin]);
+      });
+    Index const ranges = std::min(staying, round_up((staying + 7) / 8, 4));
+    context.pool().parallel_for(ranges, 1, [&](Index item, Index) HONE_TARGET {
+      Index const begin = item * staying / ranges, end = (item + 1) * staying / ranges;
+      bfloat16* const own = scratch<bfloat16>(Scratch::row_panels, (end - begin) * piece * packed_step);
+      alignas(64) float sums[8][packed_side] = {};
       TileRegion const tiles;
-      auto const pack_left = [&](Index block, Index step, Index count, bfloat16* to) HONE_SIMD_INLINE {
-        for (Index s = 0; s < count; ++s)
-          pack_left_step_transposed(a, block * packed_side, (step + s) * packed_side, to + s * packed_step);
-      };
-      if (transposed)
-        multiply_range(range, shape, pack_left, left, right, sums, StoreTransposed{op.dweight, op.write});
-      else
-        multiply_range(range, shape, pack_left, left, right, sums, StoreSums<float>{op.dweight, {}, op.write});
+      for (Index first = 0; first < steps; first += piece) {
+        Index const length = std::min(piece, steps - first);
+        bool const adds = first > 0 || op.write == Write::add;
+        for (Index step = 0; step < length; ++step)
+          for (Index block = begin; block < end; ++block) {
+            bfloat16* const to = own + ((block - begin) * length + step) * packed_step;
+            if (rows_stay)
+              pack_left_step_transposed(dy, block * packed_side, (first + step) * packed_side, to,
+                                        op.dbias ? sums[block - begin] : nullptr);
+            else
+              pack_right_step(x, block * packed_side, (first + step) * packed_side, to);
+          }
+        for (Index other = 0; other < passing; ++other)
+          for (Index block = begin; block < end; ++block) {
+            bfloat16 const* const mine = own + (block - begin) * length * packed_step;
+            Index const next = block + 1 < end ? block + 1 : begin, next_other = block + 1 < end ? other : other + 1;
+            Index const next_row = (rows_stay ? next : next_other) * packed_side;
+            float const* const ahead =
+                op.dweight.data + next_row * op.dweight.stride + (rows_stay ? next_other : next) * packed_side;
+            Index const ahead_rows = std::min(packed_side, op.dweight.rows - next_row);
+            auto const beside = [&](Index step) HONE_SIMD_INLINE {
+              if (step >= ahead_rows) return;
+              prefetch_to_write(ahead + step * op.dweight.stride);
+              prefetch_to_write(ahead + step * op.dweight.stride + 16);
+            };
+            if (rows_stay)
+              add_to_block(op.dweight, block, other, adds, length, mine, at(other, first), beside);
+            else
+              add_to_block(op.dweight, other, block, adds, length, at(other, first), mine, beside);
+          }
+      }
+      if (rows_stay)
+        for (Index block = begin; block < end; ++block) add_bias(op, block, sums[block - begin]);
     });
+  }
+
+ private:
+  HONE_SIMD_INLINE static void add_bias(LinearBackwardParameters<mixed> const& op, Index block, float const* sums) {
     if (!op.dbias) return;
-    column_sums<float, 1>(
-        context, op.dy.rows, op.dy.cols,
-        [&](Index n, Index c, auto part, Vec<float>* sums) HONE_SIMD_INLINE { sums[0] += load(op.dy.row(n) + c, part); },
-        {op.dbias}, op.write);
+    for (Index c = block * packed_side; c < std::min((block + 1) * packed_side, op.dbias.size); ++c)
+      op.dbias[c] = (op.write == Write::add ? op.dbias[c] : 0.0f) + sums[c - block * packed_side];
   }
 };
 

@@ -65,10 +65,21 @@ HONE_TARGET inline void pack_left_step(MatrixView<bfloat16 const> m, Index row, 
   Square const s = whole_square(m, row, k, copy);
   HONE_UNROLL for (Index r = 0; r < packed_side; ++r) store_line(to + r * packed_side, load_line(s.data + r * s.stride));
 }
-/// One step of a left operand: rows of a are columns of m.
-HONE_TARGET inline void pack_left_step_transposed(MatrixView<bfloat16 const> m, Index col, Index k, bfloat16* to) {
+/// One step of a left operand: rows of a are columns of m. Where there are `sums`, the 32 columns' values are added to them, row
+/// after row.
+HONE_TARGET inline void pack_left_step_transposed(MatrixView<bfloat16 const> m, Index col, Index k, bfloat16* to,
+                                                  float* sums = nullptr) {
   alignas(64) bfloat16 copy[packed_step];
   Square const s = whole_square(m, k, col, copy);
+  if (sums) {
+    Vec<float> first = load(sums), second = load(sums + lanes<float>);
+    for (Index r = 0; r < packed_side; ++r) {
+      first += load(s.data + r * s.stride);
+      second += load(s.data + r * s.stride + lanes<float>);
+    }
+    store(sums, first);
+    store(sums + lanes<float>, second);
+  }
   Line low[16], high[16];
   HONE_UNROLL for (Index j = 0; j < 16; ++j)
     interleave_quarters(load_line(s.data + 2 * j * s.stride), load_line(s.data + (2 * j + 1) * s.stride), low[j], high[j]);

@@ -12,6 +12,7 @@
 #include "hone/cpu/simd/residual_norm.inl"
 #include "hone/cpu/simd/embedding.inl"
 #include "hone/cpu/simd/adamw.inl"
+#include "hone/cpu/simd/activation.inl"
 #include "hone/cpu/simd/tiles.inl"
 #include "hone/cpu/simd/pack_bfloat16.inl"
 #include "hone/cpu/simd/block_product.inl"
