@@ -106,6 +106,7 @@
 #include "hone/text/trie.hpp"
 #include "hone/text/unicode.hpp"
 #include "hone/text/unicode_tables.hpp"
+#include "hone/text/word_table.hpp"
 #include "hone/text/wordpiece.hpp"
 #include "hone/text/wordpiece_decoder.hpp"
 #include "hone/text/wordpiece_trainer.hpp"

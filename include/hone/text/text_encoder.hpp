@@ -3,6 +3,7 @@
 #include "hone/text/added_tokens.hpp"
 #include "hone/text/normalizer.hpp"
 #include "hone/text/tokenizer_options.hpp"
+#include "hone/text/word_table.hpp"
 #include "hone/text/wordpiece.hpp"
 
 #include <array>
@@ -39,7 +40,8 @@ struct EncoderScratch {
 
 /// Text to token ids: added tokens, normalizer, split at white space and punctuation, WordPiece.
 ///
-/// Runs of plain ASCII words are cut where they stand, without a copy. A run with anything else in it, up to the next
+/// Plain ASCII words are cut where they stand, without a copy: a word of at most 16 letters and digits is looked up whole,
+/// its end, its lower case and its key found in one register. Only what is no entry of the vocabulary is cut into pieces. A run with anything else in it, up to the next
 /// ASCII blank or punctuation mark, goes through the normalizer: such a run can be normalised alone, because an ASCII
 /// character never changes with its neighbours and never lets marks move across it.
 class TextEncoder {
@@ -122,13 +124,30 @@ class TextEncoder {
       return normalized_text(out);
     }
     auto const kind = [&](std::size_t i) { return kinds_[static_cast<unsigned char>(text[i])]; };
+    std::size_t const whole = out.wordpiece.longest_whole();
     for (std::size_t i = 0; i < text.size() && !out.is_full();) {
+      std::size_t const left = text.size() - i;
+      SixteenBytes bytes = left >= 16 ? SixteenBytes(text.data() + i) : SixteenBytes(text.data() + i, left);
+      std::size_t const size = bytes.letters_and_digits();
+      if (size > 0 && size < 16 && size <= whole &&
+          (size == left || kind(i + size) == Kind::blank || kind(i + size) == Kind::punctuation)) {
+        if (settings_.lowercase) bytes.fold();
+        std::int32_t const id = out.wordpiece.find_whole(bytes.key(size));
+        if (id >= 0) {
+          auto const begin = base + static_cast<std::int64_t>(i);
+          out.put(id, begin, begin + static_cast<std::int64_t>(size));
+          i += size;
+          if (i < text.size() && text[i] == ' ') ++i;
+          continue;
+        }
+      }
       switch (kind(i)) {
         case Kind::blank:
           ++i;
           continue;
         case Kind::punctuation:
-          ascii_word(text.substr(i, 1), base + static_cast<std::int64_t>(i), out);
+          out.put(out.wordpiece.of_byte(static_cast<unsigned char>(text[i])), base + static_cast<std::int64_t>(i),
+                  base + static_cast<std::int64_t>(i) + 1);
           ++i;
           continue;
         default:

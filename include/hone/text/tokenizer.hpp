@@ -159,6 +159,10 @@ class Tokenizer {
     pool.parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
       auto const chunk = static_cast<std::size_t>(begin / grain);
       detail::EncoderScratch scratch;
+      std::size_t room = 0;  // English has a token for 4 to 5 bytes
+      std::size_t const most = max_length > 0 ? static_cast<std::size_t>(max_length) : std::string::npos;
+      for (std::int64_t i = begin; i < end; ++i) room += std::min(texts[static_cast<std::size_t>(i)].size() / 4 + 2, most);
+      chunks[chunk].reserve(room);
       for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
         if (find_invalid_utf8(texts[i])) {
           invalid[chunk] = static_cast<std::int64_t>(i);

@@ -2,7 +2,10 @@
 
 #include "hone/core/error.hpp"
 #include "hone/text/trie.hpp"
+#include "hone/text/word_table.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28,12 +31,18 @@ class WordPiece {
   WordPiece(std::span<std::string const> tokens, std::string const& continuing_prefix, std::string const& unknown_token,
             int max_input_chars_per_word)
       : trie_(entries(tokens)),
+        words_(entries(tokens)),
         continuation_(trie_.walk(continuing_prefix)),
         unknown_(trie_.find(unknown_token)),
         max_chars_(max_input_chars_per_word) {
     if (unknown_ < 0) {
       throw Error(309, "the vocabulary has no unknown token", {.value = "no " + unknown_token},
                   "use the vocabulary of the model, or name its unknown token in the options");
+    }
+    for (std::size_t byte = 0; byte < of_byte_.size(); ++byte) {
+      char const c = static_cast<char>(byte);
+      std::int32_t const id = max_chars_ > 0 ? trie_.find({&c, 1}) : detail::ByteTrie::none;
+      of_byte_[byte] = id >= 0 ? id : unknown_;
     }
   }
 
@@ -42,6 +51,17 @@ class WordPiece {
 
   /// The number of a token, or -1.
   std::int32_t find(std::string_view token) const { return trie_.find(token); }
+
+  /// Words of at most so many bytes can be looked up whole; they must be ASCII, a byte a character.
+  std::size_t longest_whole() const {
+    return std::min(detail::WordTable::longest, static_cast<std::size_t>(std::max<std::int64_t>(max_chars_, 0)));
+  }
+
+  /// The number of the token that a word of one ASCII character is.
+  std::int32_t of_byte(unsigned char c) const { return of_byte_[c]; }
+
+  /// The number of the token that a word of at most `longest_whole()` bytes is, or -1: then it has to be split.
+  std::int32_t find_whole(detail::WordKey const& word) const { return words_.find(word); }
 
   /// Appends the pieces of `word` to `ids` and, if `ends` is given, the byte at which each of them ends.
   ///
@@ -90,9 +110,11 @@ class WordPiece {
   }
 
   detail::ByteTrie trie_;
+  detail::WordTable words_;
   std::int32_t continuation_ = detail::ByteTrie::none;
   std::int32_t unknown_ = 0;
   std::int64_t max_chars_ = 100;
+  std::array<std::int32_t, 128> of_byte_{};
 };
 
 }  // namespace hone
