@@ -1,18 +1,19 @@
-# hone_development: the flags of hone's own tests, examples and benchmarks. Never linked by a user's target.
+# hone_development: flags and compiled kernels of hone's own tests, examples and benchmarks. Never linked by a user's target.
+# hone_flags: the flags alone.
 include(CheckCXXCompilerFlag)
 
-add_library(hone_development INTERFACE)
-target_link_libraries(hone_development INTERFACE hone::hone hone::archive)
+add_library(hone_flags INTERFACE)
+target_link_libraries(hone_flags INTERFACE hone::hone hone::archive)
 # -Wpedantic is not for .cu files: what nvcc hands to the host compiler is full of GNU extensions.
-target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic>"
+target_compile_options(hone_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic>"
   "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra>")
 if(HONE_WERROR)
-  target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Werror>"
+  target_compile_options(hone_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Werror>"
     "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # What the optimizer guesses depends on version, level and processor, and is often wrong (GCC bug 105651): shown only.
     foreach(warning array-bounds maybe-uninitialized nonnull restrict stringop-overflow stringop-overread)
-      target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wno-error=${warning}>"
+      target_compile_options(hone_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-Wno-error=${warning}>"
         "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wno-error=${warning}>")
     endforeach()
   endif()
@@ -22,17 +23,22 @@ if(HONE_NATIVE)
   check_cxx_compiler_flag(-march=native HONE_HAS_MARCH_NATIVE)
   check_cxx_compiler_flag(-mcpu=native HONE_HAS_MCPU_NATIVE)
   if(HONE_HAS_MARCH_NATIVE)
-    target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-march=native>")
+    target_compile_options(hone_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-march=native>")
   elseif(HONE_HAS_MCPU_NATIVE)
-    target_compile_options(hone_development INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-mcpu=native>")
+    target_compile_options(hone_flags INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-mcpu=native>")
   endif()
 endif()
 
 if(HONE_SANITIZE)
   set(hone_sanitize_flags -fsanitize=${HONE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  target_compile_options(hone_development INTERFACE ${hone_sanitize_flags})
-  target_link_options(hone_development INTERFACE ${hone_sanitize_flags})
+  target_compile_options(hone_flags INTERFACE ${hone_sanitize_flags})
+  target_link_options(hone_flags INTERFACE ${hone_sanitize_flags})
 endif()
+
+include(cmake/hone_kernels.cmake)
+add_library(hone_development INTERFACE)
+target_link_libraries(hone_development INTERFACE hone_flags hone_kernels)
+target_compile_definitions(hone_development INTERFACE HONE_KERNELS_ELSEWHERE)
 
 if(HONE_CUDA)
   # hone_cuda_development: the same for .cu programs. A call of host code from device code is an error, always.
