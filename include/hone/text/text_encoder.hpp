@@ -40,8 +40,8 @@ struct EncoderScratch {
 
 /// Text to token ids: added tokens, normalizer, split at white space and punctuation, WordPiece.
 ///
-/// Plain ASCII words are cut where they stand, without a copy: a word of at most 16 letters and digits is looked up whole,
-/// its end, its lower case and its key found in one register. Only what is no entry of the vocabulary is cut into pieces. A run with anything else in it, up to the next
+/// Plain ASCII words are cut where they stand, without a copy. One of less than 16 letters and digits is first looked up
+/// whole: its end, its lower case and its key are found in one register. A run with anything else in it, up to the next
 /// ASCII blank or punctuation mark, goes through the normalizer: such a run can be normalised alone, because an ASCII
 /// character never changes with its neighbours and never lets marks move across it.
 class TextEncoder {

@@ -97,7 +97,8 @@ class SixteenBytes {
   /// How many ASCII letters and digits the bytes begin with.
   std::size_t letters_and_digits() const {
     Vector const lower = v_ | splat(0x20);
-    auto const is_one = (static_cast<Vector>(lower - splat('a')) < splat(26)) | (static_cast<Vector>(v_ - splat('0')) < splat(10));
+    auto const is_letter = static_cast<Vector>(lower - splat('a')) < splat(26);
+    auto const is_one = is_letter | (static_cast<Vector>(v_ - splat('0')) < splat(10));
     WordKey mask;
     std::memcpy(&mask.low, &is_one, 8);
     std::memcpy(&mask.high, reinterpret_cast<char const*>(&is_one) + 8, 8);
