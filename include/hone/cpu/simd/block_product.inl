@@ -39,9 +39,17 @@ HONE_SIMD_INLINE inline LeftBlock left_in_place(MatrixView<bfloat16 const> m, In
   return {reinterpret_cast<char const*>(m.row(row)), bytes, 16 * bytes, packed_side * static_cast<Index>(sizeof(bfloat16))};
 }
 
+template <int tile, bool passes>
+HONE_SIMD_INLINE inline void load_operand(void const* from, Index stride) {
+  if constexpr (passes)
+    tile_load_passing<tile>(from, stride);
+  else
+    tile_load<tile>(from, stride);
+}
+
 /// sums (+)= a b over `steps` steps; sums' rows are `sums_row` values apart. `beside(step)` does other work meanwhile.
-/// @tparam passing  whether the left block, too, is larger than the nearest cache
-template <bool passing, class Beside>
+/// @tparam left_passes, right_passes  whether that operand's blocks go by, so that they shall not displace what stays
+template <bool left_passes, bool right_passes, class Beside>
 HONE_SIMD_INLINE inline void multiply_block(Index steps, LeftBlock a, bfloat16 const* b, float* sums, Index sums_row, bool adds,
                                             Beside const& beside) {
   constexpr Index half = packed_step / 2;
@@ -60,18 +68,12 @@ HONE_SIMD_INLINE inline void multiply_block(Index steps, LeftBlock a, bfloat16 c
   }
   char const* from = a.data;
   for (Index step = 0; step < steps; ++step, from += a.step, b += packed_step) {
-    if constexpr (passing)
-      tile_load_passing<4>(from, a.row);
-    else
-      tile_load<4>(from, a.row);
-    tile_load_passing<6>(b, tile_bytes);
+    load_operand<4, left_passes>(from, a.row);
+    load_operand<6, right_passes>(b, tile_bytes);
     tile_multiply<0, 4, 6>();
-    if constexpr (passing)
-      tile_load_passing<5>(from + a.half, a.row);
-    else
-      tile_load<5>(from + a.half, a.row);
+    load_operand<5, left_passes>(from + a.half, a.row);
     tile_multiply<2, 5, 6>();
-    tile_load_passing<7>(b + half, tile_bytes);
+    load_operand<7, right_passes>(b + half, tile_bytes);
     tile_multiply<1, 4, 7>();
     tile_multiply<3, 5, 7>();
     beside(step);
@@ -154,7 +156,7 @@ HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat1
     for (Index j = range.first_column; j < range.last_column; ++j) {
       float* const block = sums[turn];
       Index credit = 0;
-      multiply_block<false>(steps, left, right + j * steps * packed_step, block, packed_side, false,
+      multiply_block<false, true>(steps, left, right + j * steps * packed_step, block, packed_side, false,
                             [&](Index step) HONE_SIMD_INLINE {
                               for (credit += strips_in_block; credit >= steps; credit -= steps) finisher.strip();
                               for (Index line = 0; line < lines_each; ++line)

@@ -285,27 +285,30 @@ struct Kernel<LinearActivationBackwardInput<mixed>> {
   }
 };
 
-/// The tokens of a product of weight gradients are gone through in pieces of so many steps, for each of which the gradient is
-/// read and written once, and of which eight blocks stay in the second cache.
-inline constexpr Index gradient_steps = 48;
+/// The tokens of a product of weight gradients are gone through in pieces of so many steps: a block of a piece (32 KiB) fits
+/// the nearest cache, and `gradient_blocks` of them the second. A gradient is the sum of its pieces' sums, in their order.
+inline constexpr Index gradient_steps = 16;
+inline constexpr Index gradient_blocks = 24;
 
-/// dw (+)= a^T b for a block, over a piece of the tokens: straight in memory, or in a copy at the matrix's edge.
-template <class Beside>
-HONE_SIMD_INLINE inline void add_to_block(MatrixView<float> dw, Index i, Index j, bool adds, Index steps, bfloat16 const* left,
-                                          bfloat16 const* right, Beside const& beside) {
-  Index const row = i * packed_side, column = j * packed_side;
-  Index const rows = std::min(packed_side, dw.rows - row), cols = std::min(packed_side, dw.cols - column);
-  if (rows == packed_side && cols == packed_side) {
-    multiply_block<true>(steps, packed_left(left), right, dw.row(row) + column, dw.stride, adds, beside);
-    return;
+/// dw = sums, or dw += sums.
+struct StoreGradient {
+  MatrixView<float> dw;
+  bool adds;
+
+  template <class Columns>
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
+    for (int r = 0; r < count; ++r) {
+      RowPart value = load_row(sums + r * packed_side);
+      float* const to = dw.row(row + r) + column;
+      if (adds) {
+        RowPart const before = load_row(to, columns);
+        value.low += before.low;
+        value.high += before.high;
+      }
+      store_row(to, value, columns);
+    }
   }
-  alignas(64) float sums[block_sums] = {};
-  std::size_t const bytes = static_cast<std::size_t>(cols) * sizeof(float);
-  if (adds)
-    for (Index r = 0; r < rows; ++r) std::memcpy(sums + r * packed_side, dw.row(row + r) + column, bytes);
-  multiply_block<true>(steps, packed_left(left), right, sums, packed_side, adds, beside);
-  for (Index r = 0; r < rows; ++r) std::memcpy(dw.row(row + r) + column, sums + r * packed_side, bytes);
-}
+};
 
 template <>
 struct Kernel<LinearBackwardParameters<mixed>> {
@@ -325,23 +328,30 @@ struct Kernel<LinearBackwardParameters<mixed>> {
     if (rows_stay)
       context.pool().parallel_for(steps, 8, [&](Index begin, Index end) HONE_TARGET {
         for (Index step = begin; step < end; ++step)
-          for (Index block = 0; block < passing; ++block)
+          for (Index block = 0; block < passing; ++block) {
+            prefetch_square(x, (step + 1) * packed_side, block * packed_side);
             pack_right_step(x, block * packed_side, step * packed_side, at(block, step));
+          }
       });
     else
       context.pool().parallel_for(passing, 2, [&](Index begin, Index end) HONE_TARGET {
         alignas(64) float sums[2][packed_side] = {};
         for (Index step = 0; step < steps; ++step)
-          for (Index block = begin; block < end; ++block)
+          for (Index block = begin; block < end; ++block) {
+            prefetch_square(dy, (step + 2) * packed_side, block * packed_side);
             pack_left_step_transposed(dy, block * packed_side, step * packed_side, at(block, step),
                                       op.dbias ? sums[block - begin] : nullptr);
+          }
         for (Index block = begin; block < end; ++block) add_bias(op, block, sums[block - begin]);
       });
-    Index const ranges = std::min(staying, round_up((staying + 7) / 8, 4));
+    // No sum depends on how the blocks are shared out.
+    Index const wanted = round_up((staying + gradient_blocks - 1) / gradient_blocks, 4);
+    Index const ranges = std::min(staying, std::max<Index>(wanted, context.threads() > 4 ? 2 * context.threads() : 0));
     context.pool().parallel_for(ranges, 1, [&](Index item, Index) HONE_TARGET {
       Index const begin = item * staying / ranges, end = (item + 1) * staying / ranges;
+      Index const lines_each = (packed_side + end - begin - 1) / (end - begin);
       bfloat16* const own = scratch<bfloat16>(Scratch::row_panels, (end - begin) * piece * packed_step);
-      alignas(64) float sums[8][packed_side] = {};
+      alignas(64) float sums[gradient_blocks][packed_side] = {};
       TileRegion const tiles;
       for (Index first = 0; first < steps; first += piece) {
         Index const length = std::min(piece, steps - first);
@@ -349,30 +359,44 @@ struct Kernel<LinearBackwardParameters<mixed>> {
         for (Index step = 0; step < length; ++step)
           for (Index block = begin; block < end; ++block) {
             bfloat16* const to = own + ((block - begin) * length + step) * packed_step;
+            prefetch_square(rows_stay ? dy : x, (first + step + 1) * packed_side, block * packed_side);
             if (rows_stay)
               pack_left_step_transposed(dy, block * packed_side, (first + step) * packed_side, to,
                                         op.dbias ? sums[block - begin] : nullptr);
             else
               pack_right_step(x, block * packed_side, (first + step) * packed_side, to);
           }
+        StoreGradient const finish{op.dweight, adds};
+        BlockFinisher<StoreGradient> finisher(op.dweight.rows, op.dweight.cols, finish);
+        alignas(64) float products[2][block_sums];
+        int turn = 0;
         for (Index other = 0; other < passing; ++other)
-          for (Index block = begin; block < end; ++block) {
-            bfloat16 const* const mine = own + (block - begin) * length * packed_step;
-            Index const next = block + 1 < end ? block + 1 : begin, next_other = block + 1 < end ? other : other + 1;
-            Index const next_row = (rows_stay ? next : next_other) * packed_side;
-            float const* const ahead =
-                op.dweight.data + next_row * op.dweight.stride + (rows_stay ? next_other : next) * packed_side;
-            Index const ahead_rows = std::min(packed_side, op.dweight.rows - next_row);
+          for (Index block = begin; block < end; ++block, turn = 1 - turn) {
+            bfloat16* const mine = own + (block - begin) * length * packed_step;
+            bfloat16* const theirs = at(other, first);
+            Index const row = (rows_stay ? block : other) * packed_side, column = (rows_stay ? other : block) * packed_side;
+            float* const ahead = op.dweight.row(row) + column;  // finished during the next block
+            Index const ahead_rows = std::min(packed_side, op.dweight.rows - row);
+            bfloat16 const* const next = theirs + length * packed_step;  // of those that pass
+            Index line = (block - begin) * length * lines_each, credit = 0;
+            Index const last_line = other + 1 < passing ? packed_side * length : 0;
             auto const beside = [&](Index step) HONE_SIMD_INLINE {
-              if (step >= ahead_rows) return;
-              prefetch_to_write(ahead + step * op.dweight.stride);
-              prefetch_to_write(ahead + step * op.dweight.stride + 16);
+              for (credit += strips_in_block; credit >= length; credit -= length) finisher.strip();
+              for (Index l = 0; l < lines_each && line < last_line; ++l, ++line)
+                __builtin_prefetch(next + line * packed_side, 0, 2);
+              for (Index r = 2 * step; r < std::min(2 * step + 2, ahead_rows); ++r) {
+                prefetch_to_write(ahead + r * op.dweight.stride);
+                prefetch_to_write(ahead + r * op.dweight.stride + 16);
+              }
             };
             if (rows_stay)
-              add_to_block(op.dweight, block, other, adds, length, mine, at(other, first), beside);
+              multiply_block<true, false>(length, packed_left(mine), theirs, products[turn], packed_side, false, beside);
             else
-              add_to_block(op.dweight, other, block, adds, length, at(other, first), mine, beside);
+              multiply_block<false, true>(length, packed_left(theirs), mine, products[turn], packed_side, false, beside);
+            while (finisher.waiting()) finisher.strip();
+            finisher.begin(row, column, products[turn]);
           }
+        while (finisher.waiting()) finisher.strip();
       }
       if (rows_stay)
         for (Index block = begin; block < end; ++block) add_bias(op, block, sums[block - begin]);

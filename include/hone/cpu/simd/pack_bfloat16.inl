@@ -59,6 +59,11 @@ HONE_TARGET inline Square whole_square(MatrixView<bfloat16 const> m, Index row, 
   return {square, packed_side};
 }
 
+/// Fetches a square into the second cache: its rows are far apart, where the processor does not look ahead by itself.
+HONE_SIMD_INLINE inline void prefetch_square(MatrixView<bfloat16 const> m, Index row, Index col) {
+  for (Index r = row; r < std::min(m.rows, row + packed_side); ++r) __builtin_prefetch(m.row(r) + col, 0, 2);
+}
+
 /// One step of a left operand: rows of a are rows of m.
 HONE_TARGET inline void pack_left_step(MatrixView<bfloat16 const> m, Index row, Index k, bfloat16* to) {
   alignas(64) bfloat16 copy[packed_step];
