@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what tests use to read hone's logs and pages with other people's programs: a browser without a window, and Python
-# with wandb and tensorboard in an environment outside of the tree (scripts/python_environment.sh). Nothing else needs them:
-# where they are missing those tests are skipped. Says what it could not get; ends with 0 when all is there.
+# with wandb and tensorboard in an environment outside of the tree (scripts/python_environment.sh); and an emulator of older
+# processors. Nothing else needs them: where they are missing those tests are skipped. Says what it could not get; ends with 0 when all is there.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
@@ -9,6 +9,7 @@ has_browser() { command -v chromium-headless-shell || command -v chromium || com
 has_venv() { python3 -c 'import venv, ensurepip'; }
 
 packages=()
+command -v qemu-x86_64 >/dev/null 2>&1 || packages+=(qemu-user)
 has_venv >/dev/null 2>&1 || packages+=(python3 python3-venv)
 has_browser >/dev/null 2>&1 || packages+=(chromium-headless-shell fonts-dejavu-core)  # Ubuntu has Chromium as a snap only
 
