@@ -11,11 +11,14 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tarfile
+import tempfile
+import threading
 
 BATCH, LENGTH, DROPPED = 16, 512, 2
 LIMIT = 3600  # seconds of one process
@@ -87,10 +90,20 @@ def token_count(folder, texts):
 
 
 def run(command, **environment):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env={**os.environ, **environment})
-    if done.returncode != 0:
-        sys.exit(f"peer_cpu: this failed with {done.returncode}: {' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    return done.stdout
+    """What the command printed, and the most memory that it had, in bytes."""
+    with tempfile.TemporaryFile("w+") as output:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                 env={**os.environ, **environment})
+        timer = threading.Timer(LIMIT, child.kill)
+        timer.start()
+        _, status, used = os.wait4(child.pid, 0)
+        timer.cancel()
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if child.returncode != 0:
+        sys.exit(f"peer_cpu: this failed with {child.returncode}: {' '.join(command)}\n{text[-4000:]}")
+    return text, used.ru_maxrss * 1024
 
 
 def rate(tokens, seconds):
@@ -101,7 +114,7 @@ def rate(tokens, seconds):
 class Sides:
     def __init__(self, options, about):
         self.options, self.about = options, about
-        self.takes_precision = "--precision" in run([options.hone, "finetune", "--help"])
+        self.takes_precision = "--precision" in run([options.hone, "finetune", "--help"])[0]
 
     def hone(self, folder, archive, precision, seed, reviews):
         """One run of the program. reviews: how many are evaluated; 0: the speed of training is wanted."""
@@ -116,14 +129,15 @@ class Sides:
         elif precision not in ("fp32", "auto"):
             sys.exit(f"peer_cpu: this program has no --precision {precision}")
         shutil.rmtree(out, ignore_errors=True)
-        run(command)
+        printed, memory = run(command)
         results = json.load(open(os.path.join(out, "results.json")))
         steps = [json.loads(line) for line in open(os.path.join(out, "metrics.jsonl"))]
         losses = [value for step in steps for key, value in step.items() if key.endswith("_loss")]
         if not all(isinstance(v, float) and math.isfinite(v) for v in losses):
             sys.exit("peer_cpu: a loss of hone is not finite")
-        took = results.get("precision", results["settings"].get("precision", "fp32"))
-        made = {"precision": took, "tokens": results["test_tokens"] if reviews else results["train_tokens"]}
+        said = re.search(r"^precision (\w+):", printed, re.MULTILINE)
+        made = {"precision": said[1] if said else "fp32", "peak_bytes": memory,
+                "tokens": results["test_tokens"] if reviews else results["train_tokens"]}
         made["tokens_per_s"] = (results["test_tokens"] / results["eval_seconds"] if reviews else
                                 rate([s["tokens"] for s in steps], [s["seconds"] for s in steps]))
         return made
@@ -138,10 +152,11 @@ class Sides:
         if best:
             command += ["--group", "--no-dropout"]
         environment = {"LD_PRELOAD": self.options.tcmalloc} if best and self.options.tcmalloc else {}
-        result = json.loads(run(command, **environment).splitlines()[-1])
+        printed, memory = run(command, **environment)
+        result = json.loads([line for line in printed.splitlines() if line.startswith("{")][-1])
         if not all(math.isfinite(v) for step in result["losses"] for v in step):
             sys.exit("peer_cpu: a loss of PyTorch is not finite")
-        return {"precision": dtype, "version": result["torch"], "steps": result["steps"],
+        return {"precision": dtype, "version": result["torch"], "steps": result["steps"], "peak_bytes": memory,
                 "tokens_per_s": None if reviews else result["tokens_per_s"], "eval_s": result.get("eval_s")}
 
 
@@ -200,30 +215,31 @@ def table(lines):
     print(f"PyTorch {next((r['version'] for r in rows if 'version' in r), '?')}, hone {about['hone']}; "
           f"batches of {BATCH} IMDB reviews, at most {LENGTH} tokens; medians of {1 + max(r['turn'] for r in rows)} turns; "
           f"best and evaluation: PyTorch {'with tcmalloc' if about['tcmalloc'] else 'WITHOUT tcmalloc'}\n")
-    print(f"{'model':10} {'what':11} {'PyTorch':>16} {'hone':>20} {'ratio':>7} {'goal':>6}")
+    print(f"{'model':10} {'what':11} {'PyTorch':>14} {'GiB':>6} {'hone':>15} {'GiB':>6} {'ratio':>8} {'goal':>6}")
     met = True
 
-    def median(model, part, side, asked):
-        values = [r["tokens_per_s"] for r in rows
-                  if (r["model"], r["part"], r["side"], r["asked"]) == (model, part, side, asked)]
+    def median(key, *which):
+        values = [r[key] for r in rows if (r["model"], r["part"], r["side"], r["asked"]) == which]
         return statistics.median(values) if values else 0
 
     for model in dict.fromkeys(r["model"] for r in rows):
         for part in dict.fromkeys(r["part"] for r in rows if r["model"] == model):
             for asked, goal in goals(model, part, about):
-                peers = {d: median(model, part, "torch", d) for d in (("fp32",) if asked == "fp32" else ("fp32", "bf16"))}
+                peers = {d: median("tokens_per_s", model, part, "torch", d)
+                         for d in (("fp32",) if asked == "fp32" else ("fp32", "bf16"))}
                 dtype = max(peers, key=peers.get)
-                ours = median(model, part, "hone", asked)
-                took = next((r["precision"] for r in rows if r["side"] == "hone" and r["asked"] == asked
-                             and r["model"] == model and r["part"] == part), asked)
+                ours = median("tokens_per_s", model, part, "hone", asked)
                 if not ours or not peers[dtype]:
                     continue
+                took = next(r["precision"] for r in rows
+                            if (r["model"], r["part"], r["side"], r["asked"]) == (model, part, "hone", asked))
                 ratio = ours / peers[dtype]
+                memory = [median("peak_bytes", model, part, *which) / 2**30 for which in (("torch", dtype), ("hone", asked))]
                 met = met and ratio >= goal
-                print(f"{model:10} {part:11} {peers[dtype]:11.0f} {dtype:>4} {ours:11.0f} {took[:8]:>8} {ratio:6.1f}x {goal:5.1f}x"
-                      f"{'' if ratio >= goal else '  missed'}")
-    print("\nreal tokens a second; plain: dropout, padded to the longest of a batch; best: PyTorch without dropout (hone with"
-          " it),\nbatches of similar length; evaluation: sorted by length, inference mode")
+                print(f"{model:10} {part:11} {peers[dtype]:8.0f} {dtype:>5} {memory[0]:6.2f} {ours:9.0f} {took:>5} "
+                      f"{memory[1]:6.2f} {ratio:7.1f}x {goal:5.1f}x{'' if ratio >= goal else '  missed'}")
+    print("\nreal tokens a second; plain: dropout, padded to the longest of a batch; best: PyTorch without dropout (hone"
+          " with it),\nbatches of similar length; evaluation: sorted by length, inference mode")
     return met
 
 
@@ -235,7 +251,7 @@ def main():
         sys.exit(f"peer_cpu: at least one round and one review, and more than {DROPPED} steps")
     about = machine() | {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
                          "tcmalloc": bool(options.tcmalloc),
-                         "hone": run([options.hone, "--version"]).strip().split("\n")[0].removeprefix("hone ")}
+                         "hone": run([options.hone, "--version"])[0].strip().split("\n")[0].removeprefix("hone ")}
     load = os.getloadavg()[0]
     if load > 0.5:
         print(f"something else runs here (load {load:.1f}): the figures will be too low", flush=True)

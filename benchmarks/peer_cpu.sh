@@ -72,5 +72,7 @@ if [ ! -x "$hone" ]; then
   quietly "$work/configure.log" cmake -S . -B build -DCMAKE_BUILD_TYPE=Release
   quietly "$work/build.log" cmake --build build --parallel "$(jobs_for 1500)" --target hone_program
 fi
-HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false exec "$environment/bin/python" benchmarks/peer_cpu.py --peer "$peer" \
-  --data "$(realpath "$data")" --hone "$(realpath "$hone")" --work "$(realpath "$work")" --tcmalloc "$tcmalloc" "${options[@]}"
+export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+exec "$environment/bin/python" benchmarks/peer_cpu.py --peer "$peer" \
+  --data "$(realpath "$data")" --hone "$(realpath "$hone")" --work "$(realpath "$work")" \
+  --tcmalloc "$tcmalloc" "${options[@]}"
