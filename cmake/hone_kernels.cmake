@@ -3,7 +3,7 @@
 foreach(precision fp32 fp64 mixed)
   set(content "#include <hone/cpu/kernels.hpp>\n\nnamespace hone {\nHONE_CPU_KERNELS(template, ${precision});\n")
   if(precision STREQUAL "mixed")
-    string(APPEND content "template struct CpuKernel<LinearResidualForward<mixed>>;\n")
+    string(APPEND content "template void detail::run_kernel(HostContext&, LinearResidualForward<mixed> const&);\n")
   endif()
   file(CONFIGURE OUTPUT "kernels_${precision}.cpp" CONTENT "${content}}\n" @ONLY)
   list(APPEND hone_kernel_files "${CMAKE_CURRENT_BINARY_DIR}/kernels_${precision}.cpp")
