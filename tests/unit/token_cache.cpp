@@ -7,12 +7,14 @@
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -413,6 +415,25 @@ TEST_CASE("a cache is read from a folder that may not be written") {
     CHECK(third.notes()[0].find("[hone-E442]") == 0);
   }
   ::chmod(shop.caches.c_str(), 0755);
+}
+
+TEST_CASE("a disk that takes no more") {
+  Shop shop;
+  struct rlimit usual {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &usual) == 0);
+  struct rlimit small = usual;
+  small.rlim_cur = 200;
+  auto const handler = std::signal(SIGXFSZ, SIG_IGN);
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  auto cache = shop.cache();
+  Imdb const all = shop.cached(cache);
+  ::setrlimit(RLIMIT_FSIZE, &usual);
+  std::signal(SIGXFSZ, handler);
+  CHECK(same(all, shop.plain()));
+  CHECK_FALSE(cache.was_written());
+  REQUIRE(cache.notes().size() == 1);
+  CHECK(cache.notes()[0].find("[hone-E442]") == 0);
+  CHECK(fs::is_empty(shop.caches));
 }
 
 TEST_CASE("something else under the name of a cache") {
