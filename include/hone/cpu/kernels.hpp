@@ -35,8 +35,9 @@ struct CpuKernel<Op> {
   static void run(HostContext& context, Op const& op) { detail::run_kernel(context, op); }
 };
 
-// A program of many files compiles the kernels once: with HONE_KERNELS_ELSEWHERE headers only declare them, and a file of the
-// program's has HONE_CPU_KERNELS(template, fp32) and so on, for each precision. hone's own tests do so (cmake/hone_kernels.cmake).
+// A program of many files compiles the kernels once: with HONE_KERNELS_ELSEWHERE headers only declare them, and a file of
+// the program's has HONE_CPU_KERNELS(template, fp32) and so on, for each precision. hone's own tests do so
+// (cmake/hone_kernels.cmake).
 #define HONE_CPU_KERNELS(KEYWORD, PRECISION)                                                      \
   KEYWORD void detail::run_kernel(HostContext&, LinearForward<PRECISION> const&);                 \
   KEYWORD void detail::run_kernel(HostContext&, LinearBackwardInput<PRECISION> const&);           \
