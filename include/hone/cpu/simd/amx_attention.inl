@@ -1,37 +1,38 @@
 namespace hone::detail::HONE_SIMD {
 
-/// One head of one sequence at a time: 32 queries against up to 256 keys, whose scores stay in the nearest cache.
+/// One head of one sequence at a time: 32 queries against 32 keys a step, whose scores stay in the nearest cache.
 ///
-/// Probabilities are 2^(score - reference), the reference being the first keys' maximum, and a later one only where that is
-/// more than 2^8 times as much; they are rounded to bfloat16 for the product with V, their sum is not. Memory of a thread:
+/// Probabilities are 2^(score - reference), the reference being the first step's maximum, and a later one only where that is
+/// more than 2^16 times as much; they are rounded to bfloat16 for the product with V, their sum is not. Memory of a thread:
 /// (4 E + 4) bytes for each key of the longest sequence, and a constant.
 template <>
 struct Kernel<AttentionForward<mixed>> {
   HONE_TARGET static void run(HostContext& context, AttentionForward<mixed> const& op) {
-    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) HONE_TARGET {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool last) HONE_TARGET {
       TileItem const item = tile_item(op, b, h);
       Index const column = h * item.width, first_query = op.query_offsets[b], first_key = op.key_offsets[b];
       auto const of = [&](auto const& m, Index first, Index rows) HONE_TARGET {
         return m.row_block(first, rows).column_block(column, item.width);
       };
       head(item, of(op.q, first_query, item.queries), of(op.k, first_key, item.keys), of(op.v, first_key, item.keys),
-           of(op.y, first_query, item.queries), op.lse.row_block(first_query, item.queries).column_block(h, 1));
+           of(op.y, first_query, item.queries), op.lse.row_block(first_query, item.queries).column_block(h, 1), !last);
     });
   }
 
  private:
-  static constexpr Index key_block = 256;
+  static constexpr float tolerance = 16;  // powers of two by which a score may exceed the reference
   struct Memory {
     bfloat16 *keys, *values;      // of the item: rows of K; V transposed
     bfloat16* queries;            // of the block
-    float *scores, *sums;         // scores [key][query], then probabilities in their place; y transposed
+    float *scores, *sums;         // scores of two steps; y so far, transposed
+    bfloat16* weights;            // probabilities of two steps
     MaskWords::Keys* mask_keys;
   };
 
   HONE_TARGET static void head(TileItem const& item, Halves q, Halves k, Halves v, MatrixView<bfloat16> y,
-                               MatrixView<float> lse) {
+                               MatrixView<float> lse, bool another) {
     Index const keys = item.padded_keys(), row = 32 * item.slices;
-    Index const floats = keys * row + 16 * row + key_block * tile_step + tile_step * row;
+    Index const floats = keys * row + 16 * row + 3 * tile_step * tile_step + tile_step * row;
     float* next = scratch<float>(Scratch::attention, floats);
     auto const take = [&](Index count) HONE_TARGET {
       float* const piece = next;
@@ -39,7 +40,8 @@ struct Kernel<AttentionForward<mixed>> {
       return piece;
     };
     Memory memory;
-    memory.scores = take(key_block * tile_step);
+    memory.scores = take(2 * tile_step * tile_step);
+    memory.weights = reinterpret_cast<bfloat16*>(take(tile_step * tile_step));
     memory.sums = take(tile_step * row);
     memory.queries = reinterpret_cast<bfloat16*>(take(16 * row));
     memory.keys = reinterpret_cast<bfloat16*>(take(keys * row / 2));
@@ -52,6 +54,12 @@ struct Kernel<AttentionForward<mixed>> {
     pack_tile_transposed(v, keys, item.slices, memory.values);
     for (Index first = 0; first < item.queries; first += tile_step) {
       Index const count = std::min(item.queries - first, tile_step);
+      fetch<true>(y, first, tile_step);
+      if (another) {  // the next head's columns follow
+        fetch(q.column_block(item.width, item.width), first, tile_step);
+        fetch(k.column_block(item.width, item.width), first, tile_step);
+        fetch(v.column_block(item.width, item.width), first, tile_step);
+      }
       if (count > 16)
         query_block<2>(item, first, q.row_block(first, count), memory, y.row_block(first, count), lse.row_block(first, count));
       else
@@ -68,89 +76,121 @@ struct Kernel<AttentionForward<mixed>> {
     MaskWords masks[vectors];
     if (item.dropout.active())
       for (int v = 0; v < vectors; ++v) masks[v].queries(*memory.mask_keys, static_cast<std::uint32_t>(first + 16 * v));
-    float const factor = static_cast<float>(std::fabs(item.scale) * 1.4426950408889634);
-    Vec<float> reference[vectors], total[vectors];
-    for (Index from = 0; from < item.keys; from += key_block) {
-      Index const steps = (std::min(item.keys - from, key_block) + tile_step - 1) / tile_step;
-      Vec<float> highest[vectors];
-      for (Vec<float>& h : highest) h = splat(-std::numeric_limits<float>::infinity());
-      for (Index s = 0; s < steps; ++s) {
-        float* const scores = memory.scores + s * tile_step * row;
-        tile_scores<vectors>(slices, memory.keys + (from + s * tile_step) * 32 * slices, memory.queries, scores);
-        hide_scores<vectors>(std::min(item.keys - from - s * tile_step, tile_step), scores);
-        for (Index i = 0; i < tile_step * 16; i += 16)
-          HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] =
-              larger(load(scores + v * tile_step * 16 + i), highest[v]);
-      }
-      HONE_UNROLL for (int v = 0; v < vectors; ++v) {
-        highest[v] = highest[v] * factor;
-        if (from == 0) {
-          reference[v] = highest[v];
-          total[v] = Vec<float>{};
-        } else {
-          raise(highest[v], reference[v], total[v], slices, memory.sums + v * tile_floats);
-        }
-      }
-      probabilities<vectors>(item, from, steps, factor, reference, total, masks, memory);
-      for (Index s = 0; s < slices; ++s)
-        tile_products<vectors>(steps, memory.values + (from * slices / 16 + 2 * s) * tile_halves, 2 * slices * tile_halves,
-                               tile_halves, probability_tiles(memory), vectors * tile_halves, tile_halves, from > 0,
-                               memory.sums + 4 * s * tile_floats, 2 * tile_floats);
+    Progress<vectors> now;
+    now.factor = splat(static_cast<float>(std::fabs(item.scale) * 1.4426950408889634));
+    std::fill(memory.sums, memory.sums + 4 * slices * tile_floats, 0.0f);
+    Index const steps = item.padded_keys() / tile_step;
+    step_scores<vectors>(item, 0, memory);
+    for (Index step = 0; step < steps; ++step) {
+      raise_reference<vectors>(item, step, now, memory);
+      if (item.dropout.active())
+        probabilities<vectors, true>(item, step, steps, masks, now, memory);
+      else
+        probabilities<vectors, false>(item, step, steps, masks, now, memory);
     }
+    for (Index s = 0; s < slices; ++s) add_values<vectors>(slices, steps - 1, s, memory);
     for (int v = 0; v < vectors; ++v) {
-      Vec<float> const scale = static_cast<float>(item.dropout.scale()) / total[v];
+      Vec<float> const scale = static_cast<float>(item.dropout.scale()) / now.total[v];
       store_transposed<false>(memory.sums + v * tile_floats, 2 * tile_floats, slices, scale, 16 * v, y);
-      Vec<float> const sum = (reference[v] + logarithm2(total[v])) * 0.693147181f;
+      Vec<float> const sum = (now.reference[v] + logarithm2(now.total[v])) * 0.693147181f;
       for (Index i = 0; i < 16 && 16 * v + i < lse.rows; ++i) lse(16 * v + i, 0) = sum[i];
     }
   }
 
-  static bfloat16* probability_tiles(Memory const& memory) { return reinterpret_cast<bfloat16*>(memory.scores); }
+  template <int vectors>
+  struct Progress {  // of a block of queries over the keys
+    Vec<float> factor, reference[vectors] = {}, total[vectors] = {};
+    bool waiting = false;  // whether the step before has probabilities that are not in y's sums yet
+  };
 
-  /// Where a later maximum is far above the reference, all that was summed is scaled to it.
-  HONE_TARGET static void raise(Vec<float> highest, Vec<float>& reference, Vec<float>& total, Index slices, float* sums) {
-    bool any = false;
-    for (int i = 0; i < lanes<float>; ++i) any |= highest[i] > reference[i] + 8.0f;
-    if (!any) return;
-    Vec<float> const raised = larger(highest, reference), factor = exponential2(reference - raised);
-    reference = raised;
-    total = total * factor;
-    for (Index t = 0; t < 2 * slices; ++t)
-      for (Index i = 0; i < tile_floats; i += 16) {
-        float* const place = sums + t * 2 * tile_floats + i;
-        store<float>(place, load(place) * factor);
-      }
+  template <int vectors>
+  HONE_SIMD_INLINE static void step_scores(TileItem const& item, Index step, Memory const& memory) {
+    float* const scores = memory.scores + step % 2 * tile_step * tile_step;
+    tile_scores<vectors>(item.slices, memory.keys + step * tile_step * 32 * item.slices, memory.queries, scores);
+    if (item.keys < (step + 1) * tile_step) hide_scores<vectors>(item.keys - step * tile_step, scores);
+  }
+  template <int vectors>
+  HONE_SIMD_INLINE static void add_values(Index slices, Index step, Index slice, Memory const& memory) {
+    tile_products<vectors>(1, memory.values + (step * slices + slice) * 2 * tile_halves, 0, tile_halves,
+                           memory.weights + step % 2 * 2 * tile_halves, 0, tile_halves, true,
+                           memory.sums + 4 * slice * tile_floats, 2 * tile_floats);
   }
 
-  /// Scores become probabilities, pairs of keys interleaved: tiles [step][vector] in the place of the scores.
+  /// Where a step's maximum is far above the reference, all that was summed is scaled to a new one.
   template <int vectors>
-  HONE_TARGET static void probabilities(TileItem const& item, Index from, Index steps, float factor,
-                                        Vec<float> const (&reference)[vectors], Vec<float> (&total)[vectors],
-                                        MaskWords const (&masks)[vectors], Memory const& memory) {
-    Vec<float> const by = splat(factor);
+  HONE_SIMD_INLINE static void raise_reference(TileItem const& item, Index step, Progress<vectors>& now, Memory const& memory) {
+    float const* const scores = memory.scores + step % 2 * tile_step * tile_step;
+    Vec<float> highest[2 * vectors];
+    HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = load(scores + v * tile_floats);
+    HONE_UNROLL for (Index i = 16; i < tile_floats; i += 16)
+      HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = larger(load(scores + v * tile_floats + i), highest[v]);
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] = larger(highest[2 * v], highest[2 * v + 1]) * now.factor;
+    if (step == 0) {
+      HONE_UNROLL for (int v = 0; v < vectors; ++v) now.reference[v] = highest[v];
+      return;
+    }
+    LaneMask above = 0;
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) above |= lanes_above(highest[v], now.reference[v] + tolerance);
+    if (above) raise<vectors>(item, step, highest, now, memory);
+  }
+  template <int vectors>
+  HONE_TARGET static void raise(TileItem const& item, Index step, Vec<float> const* highest, Progress<vectors>& now,
+                                Memory const& memory) {
+    if (now.waiting)
+      for (Index s = 0; s < item.slices; ++s) add_values<vectors>(item.slices, step - 1, s, memory);
+    now.waiting = false;
+    for (int v = 0; v < vectors; ++v) {
+      Vec<float> const raised = larger(highest[v], now.reference[v]), factor = exponential2(now.reference[v] - raised);
+      now.reference[v] = raised;
+      now.total[v] = now.total[v] * factor;
+      for (Index t = 0; t < 2 * item.slices; ++t)
+        for (Index i = 0; i < tile_floats; i += 16) {
+          float* const place = memory.sums + (2 * t + v) * tile_floats + i;
+          store<float>(place, load(place) * factor);
+        }
+    }
+  }
+
+  /// Scores of a step become probabilities, pairs of keys interleaved: a tile a vector. In between the tiles compute the next
+  /// step's scores and add the last step's values: they run beside the vector units.
+  template <int vectors, bool drops>
+  HONE_TARGET static void probabilities(TileItem const& item, Index step, Index steps, MaskWords const (&masks)[vectors],
+                                        Progress<vectors>& now, Memory const& memory) {
+    Vec<float> const by = now.factor;
     HalfWords const pairs = pairing();
     Words const bound = Words{} + item.dropout.threshold * 0x10001u;
-    std::uint32_t const block = static_cast<std::uint32_t>(item.head * 8192 + from / 8);
-    bool const drops = item.dropout.active();
-    for (Index step = 0; step < steps; ++step)
+    std::uint32_t const block = static_cast<std::uint32_t>(item.head * 8192 + 4 * step);
+    Index const slices = item.slices;
+    Index next_slice = now.waiting ? 0 : slices;
+    float const* const scores = memory.scores + step % 2 * tile_step * tile_step;
+    bfloat16* const weights = memory.weights + step % 2 * 2 * tile_halves;
+    for (int group = 0; group < 4; ++group) {
+      Words words[vectors][4];
+      if constexpr (drops) MaskWords::words(*memory.mask_keys, masks, block + static_cast<std::uint32_t>(group), words);
       HONE_UNROLL for (int v = 0; v < vectors; ++v) {
-        Index const tile = step * vectors + v;
-        float const* scores = memory.scores + tile * 2 * tile_floats;
-        bfloat16* to = probability_tiles(memory) + tile * tile_halves;
-        Vec<float> const low = -reference[v];
-        for (std::uint32_t group = 0; group < 4; ++group, scores += 8 * 16, to += 4 * 32) {
-          Words words[4];
-          if (drops) masks[v].words(*memory.mask_keys, block + static_cast<std::uint32_t>(4 * step) + group, words);
-          HONE_UNROLL for (int w = 0; w < 4; ++w) {
-            Vec<float> const even = exponential2(fused(load(scores + 32 * w), by, low));
-            Vec<float> const odd = exponential2(fused(load(scores + 32 * w + 16), by, low));
-            total[v] += even + odd;
-            HalfWords const both = narrow_both(even, odd);
-            HalfWords const p = drops ? permuted_kept(halves_at_least(words[w], bound), both, pairs) : permuted(both, pairs);
-            std::memcpy(to + 32 * w, &p, sizeof p);
-          }
+        Vec<float> const low = -now.reference[v];
+        float const* const from = scores + (2 * v * 16 + 8 * group) * 16;
+        bfloat16* const to = weights + v * tile_halves + group * 4 * 32;
+        Vec<float> sums{};
+        HONE_UNROLL for (int w = 0; w < 4; ++w) {
+          Vec<float> const even = exponential2(fused(load(from + 32 * w), by, low));
+          Vec<float> const odd = exponential2(fused(load(from + 32 * w + 16), by, low));
+          sums = w == 0 ? even + odd : sums + (even + odd);
+          HalfWords const both = narrow_both(even, odd);
+          HalfWords p;
+          if constexpr (drops)
+            p = permuted_kept(halves_at_least(words[v][w], bound), both, pairs);
+          else
+            p = permuted(both, pairs);
+          std::memcpy(to + 32 * w, &p, sizeof p);
         }
+        now.total[v] += sums;
+        if (v == 0 && group == 0 && step + 1 < steps) step_scores<vectors>(item, step + 1, memory);
+        if (v == vectors - 1)
+          for (; next_slice * 4 < (group + 1) * slices; ++next_slice) add_values<vectors>(slices, step - 1, next_slice, memory);
       }
+    }
+    now.waiting = true;
   }
 };
 

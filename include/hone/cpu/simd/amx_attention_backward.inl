@@ -1,7 +1,8 @@
 namespace hone::detail::HONE_SIMD {
 
 /// One head of one sequence at a time: blocks of up to 64 queries against blocks of up to 128 keys. For each 32 x 32 of them
-/// scores and probabilities are computed again, and what the five products read is left in bfloat16.
+/// scores and probabilities are computed again, and what the products read is left in bfloat16. Tiles work on the scores of the
+/// next square while the vector units are at this one's probabilities.
 ///
 /// The sums of dk and dv stay in float until the last query. Dropout's factor 1 / (1 - p_drop) is taken out of all products
 /// and put on at the end: with it left out of dP, delta is divided by it. Memory of a thread: (14 E) bytes for each key of the
@@ -9,7 +10,7 @@ namespace hone::detail::HONE_SIMD {
 template <>
 struct Kernel<AttentionBackward<mixed>> {
   HONE_TARGET static void run(HostContext& context, AttentionBackward<mixed> const& op) {
-    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) HONE_TARGET {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool last) HONE_TARGET {
       TileItem const item = tile_item(op, b, h);
       Index const column = h * item.width, first_query = op.query_offsets[b], first_key = op.key_offsets[b];
       auto const queries = [&](auto const& m) HONE_TARGET {
@@ -23,13 +24,12 @@ struct Kernel<AttentionBackward<mixed>> {
       };
       Queries const data{queries(op.q),     queries(op.y),       queries(op.dy),
                          statistic(op.lse), statistic(op.delta), queries(op.dq)};
-      head(item, data, keys(op.k), keys(op.v), keys(op.dk), keys(op.dv));
+      head(item, data, keys(op.k), keys(op.v), keys(op.dk), keys(op.dv), !last);
     });
   }
 
  private:
-  static constexpr Index query_block = 64, key_block = 128;
-  static constexpr Index query_steps = query_block / tile_step, key_steps = key_block / tile_step;
+  static constexpr Index query_block = 64, key_block = 128, square = tile_step * tile_step;
 
   struct Queries {  // what belongs to the queries of an item, or of a block of it
     Halves q, y, dy;
@@ -46,18 +46,16 @@ struct Kernel<AttentionBackward<mixed>> {
     float *key_sums, *value_sums;                                      // dk and dv so far
     bfloat16 *q_columns, *dy_columns, *q_pairs, *dy_pairs;             // of the block of queries
     bfloat16 *weights, *slopes, *slope_pairs;                          // of the block: M P, dS by [key][query], dS in pairs
-    float *scores, *value_scores, *query_sums;                         // of 32 x 32; dq of the block, transposed
+    float *scores, *value_scores, *query_sums;                         // of two squares; dq of the block, transposed
     float *lse, *delta;                                                // of the block
     MaskWords* masks;                                                  // of the block
     MaskWords::Keys* mask_keys;
   };
 
   HONE_TARGET static void head(TileItem const& item, Queries const& data, Halves k, Halves v, MatrixView<bfloat16> dk,
-                               MatrixView<bfloat16> dv) {
+                               MatrixView<bfloat16> dv, bool another) {
     Index const keys = item.padded_keys(), slices = item.slices, row = 32 * slices;
-    Index const square = query_block * key_block;
-    Index const floats = keys * row * 7 / 2 + query_block * row * 3 + square * 3 / 2 + 2 * tile_step * tile_step +
-                         2 * query_block;
+    Index const floats = keys * row * 7 / 2 + query_block * row * 3 + 16 * square + 2 * query_block;
     float* next = scratch<float>(Scratch::attention, floats);
     auto const take = [&](Index count) HONE_TARGET {
       float* const piece = next;
@@ -66,13 +64,13 @@ struct Kernel<AttentionBackward<mixed>> {
     };
     auto const take_halves = [&](Index count) HONE_TARGET { return reinterpret_cast<bfloat16*>(take(count / 2)); };
     Memory memory;
-    for (float** scores : {&memory.scores, &memory.value_scores}) *scores = take(tile_step * tile_step);
+    for (float** scores : {&memory.scores, &memory.value_scores}) *scores = take(2 * square);
     memory.lse = take(query_block);
     memory.delta = take(query_block);
     for (bfloat16** piece : {&memory.q_columns, &memory.dy_columns, &memory.q_pairs, &memory.dy_pairs})
       *piece = take_halves(query_block * row);
     memory.query_sums = take(query_block * row);
-    for (bfloat16** piece : {&memory.weights, &memory.slopes, &memory.slope_pairs}) *piece = take_halves(square);
+    for (bfloat16** piece : {&memory.weights, &memory.slopes, &memory.slope_pairs}) *piece = take_halves(query_block * key_block);
     for (bfloat16** piece : {&memory.keys, &memory.values, &memory.key_columns}) *piece = take_halves(keys * row);
     memory.key_sums = take(keys * row);
     memory.value_sums = take(keys * row);
@@ -88,6 +86,12 @@ struct Kernel<AttentionBackward<mixed>> {
     pack_tile_transposed(k, keys, slices, memory.key_columns);
     for (Index first = 0; first < item.queries; first += query_block) {
       Index const count = std::min(item.queries - first, query_block);
+      fetch<true>(data.dq, first, query_block);
+      fetch<true>(dk, first, query_block);
+      fetch<true>(dv, first, query_block);
+      if (another)  // the next head's columns follow
+        for (Halves const& m : {k, v, data.q, data.y, data.dy})
+          fetch(m.column_block(item.width, item.width), first, query_block);
       block(item, first, data.block(first, count), memory);
     }
     float const kept = static_cast<float>(item.dropout.scale());
@@ -106,27 +110,19 @@ struct Kernel<AttentionBackward<mixed>> {
     if (item.dropout.active())
       for (Index v = 0; v < 2 * steps; ++v)
         memory.masks[v].queries(*memory.mask_keys, static_cast<std::uint32_t>(first + 16 * v));
-    for (Index from = 0; from < item.keys; from += key_block) {
-      Index const left = item.keys - from, block_steps = (std::min(left, key_block) + tile_step - 1) / tile_step;
-      for (Index i = 0; i < block_steps; ++i)
-        for (Index j = 0; j < steps; ++j) square(item, from + i * tile_step, i, j, steps, memory);
-      Index const row_tiles = 2 * slices;  // of the sums of 16 keys
-      for (Index i = 0; i < block_steps; ++i)
-        for (Index s = 0; s < slices; ++s) {
-          Index const at = ((from / 16 + 2 * i) * row_tiles + 2 * s) * tile_floats, tile = 2 * i * steps;
-          tile_products<2>(steps, memory.weights + tile * tile_halves, tile_halves, steps * tile_halves,
-                           memory.dy_pairs + 2 * s * tile_halves, row_tiles * tile_halves, tile_halves, first > 0,
-                           memory.value_sums + at, row_tiles * tile_floats);
-          tile_products<2>(steps, memory.slopes + tile * tile_halves, tile_halves, steps * tile_halves,
-                           memory.q_pairs + 2 * s * tile_halves, row_tiles * tile_halves, tile_halves, first > 0,
-                           memory.key_sums + at, row_tiles * tile_floats);
+    for (Index from = 0; from < item.padded_keys(); from += key_block) {
+      Index const key_steps = std::min(item.padded_keys() - from, key_block) / tile_step;
+      scores(item, from / tile_step, 0, 0, memory);
+      value_scores(item, from / tile_step, 0, 0, memory);
+      for (Index i = 0; i < key_steps; ++i)
+        for (Index j = 0; j < steps; ++j) {
+          Block const at{from / tile_step, key_steps, steps, i, j};
+          if (item.dropout.active())
+            slopes<true>(item, at, memory);
+          else
+            slopes<false>(item, at, memory);
         }
-      for (Index j = 0; j < steps; ++j)
-        for (Index s = 0; s < slices; ++s)
-          tile_products<2>(block_steps, memory.key_columns + (from * slices / 16 + 2 * s) * tile_halves,
-                           2 * slices * tile_halves, tile_halves, memory.slope_pairs + 2 * j * tile_halves,
-                           2 * steps * tile_halves, tile_halves, from > 0,
-                           memory.query_sums + (j * slices + s) * 4 * tile_floats, 2 * tile_floats);
+      products(item, from / tile_step, key_steps, steps, first > 0, memory);
     }
     Vec<float> const factor = splat(static_cast<float>(item.scale * item.dropout.scale()));
     for (Index j = 0; j < steps; ++j)
@@ -135,41 +131,74 @@ struct Kernel<AttentionBackward<mixed>> {
                                j * tile_step + 4 * high, data.dq);
   }
 
+  struct Block {
+    Index first_step, key_steps, query_steps;  // steps of 32
+    Index i, j;                                // the square's steps, of keys and of queries
+  };
+
   /// lse in powers of two, and delta without dropout's factor; where no query is, its probabilities become zero.
   HONE_TARGET static void statistics(TileItem const& item, Queries const& data, Memory const& memory) {
     float const kept = static_cast<float>(1 / item.dropout.scale());
-    for (Index r = 0; r < query_block; ++r) {
-      memory.lse[r] = -no_score;
-      memory.delta[r] = 0;
-      if (r >= data.q.rows) continue;
-      Vec<float> sums[2] = {};
-      for (Index s = 0; s < item.slices; ++s) {
-        Words const y = reinterpret_cast<Words>(slice_of(data.y, r, s)), dy = reinterpret_cast<Words>(slice_of(data.dy, r, s));
-        sums[0] = fused(reinterpret_cast<Vec<float>>(dy << 16), reinterpret_cast<Vec<float>>(y << 16), sums[0]);
-        sums[1] = fused(reinterpret_cast<Vec<float>>(dy & 0xFFFF0000u), reinterpret_cast<Vec<float>>(y & 0xFFFF0000u), sums[1]);
+    for (Index first = 0; first < query_block; first += 16) {
+      Vec<float> sums[16];
+      HONE_UNROLL for (Index r = 0; r < 16; ++r) sums[r] = Vec<float>{};
+      if (first < data.q.rows)
+        for (Index s = 0; s < item.slices; ++s) HONE_UNROLL for (Index r = 0; r < 16; ++r) {
+            Words const y = reinterpret_cast<Words>(slice_of(data.y, first + r, s));
+            Words const dy = reinterpret_cast<Words>(slice_of(data.dy, first + r, s));
+            sums[r] = fused(reinterpret_cast<Vec<float>>(dy << 16), reinterpret_cast<Vec<float>>(y << 16), sums[r]);
+            sums[r] = fused(reinterpret_cast<Vec<float>>(dy & 0xFFFF0000u), reinterpret_cast<Vec<float>>(y & 0xFFFF0000u),
+                            sums[r]);
+          }
+      transpose_vectors<float, 16>(sums);
+      HONE_UNROLL for (int half = 8; half > 0; half /= 2) HONE_UNROLL for (int r = 0; r < half; ++r) sums[r] += sums[r + half];
+      store<float>(memory.delta + first, sums[0]);
+      for (Index r = first; r < first + 16; ++r) {
+        if (r < data.q.rows) data.delta(r, 0) = memory.delta[r];
+        memory.lse[r] = r < data.q.rows ? data.lse(r, 0) * 1.44269504f : -no_score;
       }
-      float const delta = sum<float>(sums[0] + sums[1]);
-      data.delta(r, 0) = delta;
-      memory.delta[r] = delta * kept;
-      memory.lse[r] = data.lse(r, 0) * 1.44269504f;
+      store<float>(memory.delta + first, sums[0] * kept);
     }
   }
 
-  /// 32 keys from `key` on, the block's step i of them, with step j of its queries.
-  HONE_TARGET static void square(TileItem const& item, Index key, Index i, Index j, Index steps, Memory const& memory) {
-    Index const slices = item.slices, a = key * slices / 16 * tile_halves, b = j * 2 * slices * tile_halves;
-    tile_scores<2>(slices, memory.keys + a, memory.q_columns + b, memory.scores);
-    tile_scores<2>(slices, memory.values + a, memory.dy_columns + b, memory.value_scores);
-    hide_scores<2>(std::min(item.keys - key, tile_step), memory.scores);
-    if (item.dropout.active())
-      slopes<true>(item, key, i, j, steps, memory);
-    else
-      slopes<false>(item, key, i, j, steps, memory);
+  /// Scores of key step i with query step j, and dy's products with the values; `parity` of the buffer.
+  HONE_SIMD_INLINE static void scores(TileItem const& item, Index i, Index j, Index parity, Memory const& memory) {
+    Index const slices = item.slices;
+    float* const to = memory.scores + parity * square;
+    tile_scores<2>(slices, memory.keys + i * 2 * slices * tile_halves, memory.q_columns + j * 2 * slices * tile_halves, to);
+    if (item.keys < (i + 1) * tile_step) hide_scores<2>(item.keys - i * tile_step, to);
+  }
+  HONE_SIMD_INLINE static void value_scores(TileItem const& item, Index i, Index j, Index parity, Memory const& memory) {
+    Index const slices = item.slices;
+    tile_scores<2>(slices, memory.values + i * 2 * slices * tile_halves, memory.dy_columns + j * 2 * slices * tile_halves,
+                   memory.value_scores + parity * square);
   }
 
-  /// dS (without its factors) and M P of 32 x 32, in the orders that the products read.
+  /// What a block of keys adds to dv, dk and dq.
+  HONE_TARGET static void products(TileItem const& item, Index first, Index key_steps, Index steps, bool add,
+                                   Memory const& memory) {
+    Index const slices = item.slices, row_tiles = 2 * slices;
+    for (Index i = 0; i < key_steps; ++i)
+      for (Index s = 0; s < slices; ++s) {
+        Index const at = (2 * (first + i) * row_tiles + 2 * s) * tile_floats, tile = 2 * i * steps;
+        tile_products<2>(steps, memory.weights + tile * tile_halves, tile_halves, steps * tile_halves,
+                         memory.dy_pairs + 2 * s * tile_halves, row_tiles * tile_halves, tile_halves, add,
+                         memory.value_sums + at, row_tiles * tile_floats);
+        tile_products<2>(steps, memory.slopes + tile * tile_halves, tile_halves, steps * tile_halves,
+                         memory.q_pairs + 2 * s * tile_halves, row_tiles * tile_halves, tile_halves, add,
+                         memory.key_sums + at, row_tiles * tile_floats);
+      }
+    for (Index j = 0; j < steps; ++j)
+      for (Index s = 0; s < slices; ++s)
+        tile_products<2>(key_steps, memory.key_columns + (first * slices + s) * 2 * tile_halves, 2 * slices * tile_halves,
+                         tile_halves, memory.slope_pairs + 2 * j * tile_halves, 2 * steps * tile_halves, tile_halves,
+                         first > 0, memory.query_sums + (j * slices + s) * 4 * tile_floats, 2 * tile_floats);
+  }
+
+  /// dS (without its factors) and M P of a square, in the orders that the products read.
   template <bool drops>
-  HONE_TARGET static void slopes(TileItem const& item, Index key, Index i, Index j, Index steps, Memory const& memory) {
+  HONE_TARGET static void slopes(TileItem const& item, Block const& at, Memory const& memory) {
+    Index const i = at.i, j = at.j;
     Vec<float> const by = splat(static_cast<float>(std::fabs(item.scale) * 1.4426950408889634));
     Words const bound = Words{} + (item.dropout.threshold << 16);
     Vec<float> low[2], less[2];
@@ -177,25 +206,27 @@ struct Kernel<AttentionBackward<mixed>> {
       low[v] = -load(memory.lse + j * tile_step + 16 * v);
       less[v] = load(memory.delta + j * tile_step + 16 * v);
     }
+    Index const parity = (i * at.query_steps + j) % 2;
+    Index const next_j = j + 1 == at.query_steps ? 0 : j + 1, next_i = next_j == 0 ? i + 1 : i;
     for (Index group = 0; group < 4; ++group) {
-      float const* const scores = memory.scores + group * 8 * 16;
-      float const* const value_scores = memory.value_scores + group * 8 * 16;
+      float const* const scores_here = memory.scores + parity * square + group * 8 * 16;
+      float const* const value_scores_here = memory.value_scores + parity * square + group * 8 * 16;
       Words words[2][4];
       if constexpr (drops)
-        for (int v = 0; v < 2; ++v)
-          memory.masks[2 * j + v].words(*memory.mask_keys,
-                                        static_cast<std::uint32_t>(item.head * 8192 + key / 8 + group), words[v]);
-      Index const tile = (2 * i + group / 2) * steps + j;
+        MaskWords::words(*memory.mask_keys, memory.masks + 2 * j,
+                         static_cast<std::uint32_t>(item.head * 8192 + 4 * (at.first_step + i) + group), words);
+      Index const tile = (2 * i + group / 2) * at.query_steps + j;
       bfloat16* const weights = memory.weights + tile * tile_halves + group % 2 * 8 * 32;
       bfloat16* const slopes = memory.slopes + tile * tile_halves + group % 2 * 8 * 32;
-      bfloat16* const pairs = memory.slope_pairs + (i * steps + j) * 2 * tile_halves + group * 4 * 32;
+      bfloat16* const pairs = memory.slope_pairs + (i * at.query_steps + j) * 2 * tile_halves + group * 4 * 32;
       HONE_UNROLL for (int w = 0; w < 4; ++w) {
         HalfWords rows[2];
         HONE_UNROLL for (int odd = 0; odd < 2; ++odd) {
           Vec<float> ds[2], kept_p[2];
           HONE_UNROLL for (int v = 0; v < 2; ++v) {
-            Index const at = v * tile_step * 16 + (2 * w + odd) * 16;
-            Vec<float> const p = exponential2(fused(load(scores + at), by, low[v])), dp = load(value_scores + at);
+            Index const place = v * tile_step * 16 + (2 * w + odd) * 16;
+            Vec<float> const p = exponential2(fused(load(scores_here + place), by, low[v]));
+            Vec<float> const dp = load(value_scores_here + place);
             if constexpr (drops) {
               LaneMask const mask = words_at_least(odd ? words[v][w] : words[v][w] << 16, bound);
               ds[v] = p * difference_or(mask, dp, less[v], -less[v]);
@@ -214,6 +245,9 @@ struct Kernel<AttentionBackward<mixed>> {
         std::memcpy(pairs + w * 32, &first, sizeof first);
         std::memcpy(pairs + tile_halves + w * 32, &second, sizeof second);
       }
+      if (next_i == at.key_steps) continue;
+      if (group == 0) scores(item, at.first_step + next_i, next_j, 1 - parity, memory);
+      if (group == 1) value_scores(item, at.first_step + next_i, next_j, 1 - parity, memory);
     }
   }
 };

@@ -29,6 +29,15 @@ struct TileItem {
   Index padded_keys() const { return round_up(keys, tile_step); }
 };
 
+/// Brings the rows of one head nearer that are needed soon, and that the processor cannot guess: they are far apart.
+template <bool to_write = false, class T>
+HONE_SIMD_INLINE inline void fetch(MatrixView<T> const& rows, Index first, Index count) {
+  Index const bytes = rows.cols * static_cast<Index>(sizeof(T));
+  for (Index r = first; r < std::min(first + count, rows.rows); ++r)
+    for (Index at = 0; at < bytes; at += 64)
+      __builtin_prefetch(reinterpret_cast<char const*>(rows.row(r)) + at, to_write, to_write ? 3 : 2);
+}
+
 template <class Op>
 HONE_TARGET TileItem tile_item(Op const& op, Index b, Index h) {
   return {op.query_offsets[b + 1] - op.query_offsets[b],
@@ -56,10 +65,13 @@ HONE_SIMD_INLINE inline HalfWords slice_of(Halves const& rows, Index r, Index sl
 }
 
 /// 16 x 16 words transposed.
+HONE_SIMD_INLINE inline void transpose_words(HalfWords const (&from)[16], Vec<float> (&to)[16]) {
+  HONE_UNROLL for (int i = 0; i < 16; ++i) to[i] = reinterpret_cast<Vec<float>>(from[i]);
+  transpose_vectors<float, 16>(to);
+}
 HONE_SIMD_INLINE inline void transpose_words(HalfWords const (&from)[16], bfloat16* to) {
   Vec<float> v[16];
-  HONE_UNROLL for (int i = 0; i < 16; ++i) v[i] = reinterpret_cast<Vec<float>>(from[i]);
-  transpose_vectors<float, 16>(v);
+  transpose_words(from, v);
   HONE_UNROLL for (int i = 0; i < 16; ++i) std::memcpy(to + 32 * i, &v[i], sizeof v[i]);
 }
 
@@ -132,13 +144,13 @@ HONE_TARGET void store_transposed(float const* tiles, Index step, Index slices, 
       float const* const from = tiles + (2 * s + i / 8) * step + i % 8 * 32;
       v[i] = permuted(narrow_both(load(from) * factor, load(from + 16) * factor), pairs);
     }
-    alignas(64) bfloat16 rows[16 * 32];
+    Vec<float> rows[16];
     transpose_words(v, rows);
-    for (Index i = 0; i < 16; ++i) {
-      Index const r = first + (quartered ? i / 4 * 8 + i % 4 : i);
-      HalfWords value;
-      std::memcpy(&value, rows + 32 * i, sizeof value);
-      if (r < out.rows) store_slice(value, out.cols - 32 * s, out.row(r) + 32 * s);
+    Index const left = out.cols - 32 * s;
+    bfloat16* const to = out.row(first) + 32 * s;
+    HONE_UNROLL for (Index i = 0; i < 16; ++i) {
+      Index const r = quartered ? i / 4 * 8 + i % 4 : i;
+      if (first + r < out.rows) store_slice(reinterpret_cast<HalfWords>(rows[i]), left, to + r * out.stride);
     }
   }
 }

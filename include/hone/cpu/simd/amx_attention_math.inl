@@ -13,7 +13,7 @@ HONE_SIMD_INLINE inline Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> 
   __asm__("vfmadd213ps %2, %1, %0" : "+v"(a) : "v"(b), "v"(c));
   return a;
 }
-/// c + a * b, c being in a register already: for sums.
+/// a > b ? a : b
 HONE_SIMD_INLINE inline Vec<float> larger(Vec<float> a, Vec<float> b) {
   Vec<float> r;
   __asm__("vmaxps %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
@@ -41,6 +41,12 @@ HONE_SIMD_INLINE inline LaneMask halves_at_least(Words words, Words bound) {
 HONE_SIMD_INLINE inline LaneMask words_at_least(Words words, Words bound) {
   LaneMask mask;
   __asm__("vpcmpud $5, %2, %1, %0" : "=Yk"(mask) : "v"(words), "v"(bound));
+  return mask;
+}
+/// Bit i: lane i of a > lane i of b.
+HONE_SIMD_INLINE inline LaneMask lanes_above(Vec<float> a, Vec<float> b) {
+  LaneMask mask;
+  __asm__("vcmpps $30, %2, %1, %0" : "=Yk"(mask) : "v"(a), "v"(b));
   return mask;
 }
 /// a - b where the mask's bit is set, else `other`.
@@ -121,6 +127,11 @@ HONE_SIMD_INLINE inline LaneMask halves_at_least(Words words, Words bound) {
 HONE_SIMD_INLINE inline LaneMask words_at_least(Words words, Words bound) {
   LaneMask mask = 0;
   for (int i = 0; i < lanes<float>; ++i) mask |= LaneMask{words[i] >= bound[i]} << i;
+  return mask;
+}
+HONE_SIMD_INLINE inline LaneMask lanes_above(Vec<float> a, Vec<float> b) {
+  LaneMask mask = 0;
+  for (int i = 0; i < lanes<float>; ++i) mask |= LaneMask{a[i] > b[i]} << i;
   return mask;
 }
 HONE_SIMD_INLINE inline Vec<float> difference_or(LaneMask mask, Vec<float> a, Vec<float> b, Vec<float> other) {
@@ -244,9 +255,10 @@ class MaskWords {
     }
   }
 
-  /// words[w] holds for each query the random bits of keys 8 * group + 2 * w (lower half) and 8 * group + 2 * w + 1;
-  /// `block` is head * 8192 + group.
-  HONE_SIMD_INLINE void words(Keys const& keys, std::uint32_t block, Words (&words)[4]) const {
+  /// words[v][w] holds for each query of masks[v] the random bits of keys 8 * group + 2 * w (lower half) and
+  /// 8 * group + 2 * w + 1; `block` is head * 8192 + group. Several at once: each round waits for the one before.
+  template <int vectors>
+  HONE_SIMD_INLINE static void words(Keys const& keys, MaskWords const* masks, std::uint32_t block, Words (&words)[vectors][4]) {
     std::uint64_t const a0 = std::uint64_t{multiplier0} * block;  // round one: the same for all queries
     std::uint64_t const a1 = std::uint64_t{multiplier1} * keys.example;
     std::uint32_t const n1 = static_cast<std::uint32_t>(a1);
@@ -257,24 +269,30 @@ class MaskWords {
     WideWords const n3 = WideWords{} + static_cast<std::uint32_t>(a0);
     WideWords const m1 = WideWords{} + static_cast<std::uint32_t>(b1);
     WideWords const d0_high = WideWords{} + (d0 >> 32), r3 = WideWords{} + static_cast<std::uint32_t>(d0);
-    WideWords c0[2], c1[2], c2[2], c3[2];
-    HONE_UNROLL for (int half = 0; half < 2; ++half) {
-      c1[half] = multiplied(product_high_[half] ^ n3, keys.m1);
-      c0[half] = exclusive_or(c1[half] >> 32, m1, keys.k0[2]);
-      c2[half] = exclusive_or(d0_high, product_[half], keys.k1[2]);
-      c3[half] = r3;
+    constexpr int parts = 2 * vectors;  // queries of even and of odd lanes
+    WideWords c0[parts], c1[parts], c2[parts], c3[parts];
+    HONE_UNROLL for (int i = 0; i < parts; ++i) {
+      c1[i] = multiplied(masks[i / 2].product_high_[i % 2] ^ n3, keys.m1);
+      c0[i] = exclusive_or(c1[i] >> 32, m1, keys.k0[2]);
+      c2[i] = exclusive_or(d0_high, masks[i / 2].product_[i % 2], keys.k1[2]);
+      c3[i] = r3;
     }
-    HONE_UNROLL for (int round = 3; round < 10; ++round) HONE_UNROLL for (int half = 0; half < 2; ++half) {
-      WideWords const p0 = multiplied(c0[half], keys.m0), p1 = multiplied(c2[half], keys.m1);
-      c0[half] = exclusive_or(p1 >> 32, c1[half], keys.k0[round]);
-      c2[half] = exclusive_or(p0 >> 32, c3[half], keys.k1[round]);
-      c1[half] = p1;
-      c3[half] = p0;
+    HONE_UNROLL for (int round = 3; round < 10; ++round) {
+      WideWords const k0 = keys.k0[round], k1 = keys.k1[round];
+      HONE_UNROLL for (int i = 0; i < parts; ++i) {
+        WideWords const p0 = multiplied(c0[i], keys.m0), p1 = multiplied(c2[i], keys.m1);
+        c0[i] = exclusive_or(p1 >> 32, c1[i], k0);
+        c2[i] = exclusive_or(p0 >> 32, c3[i], k1);
+        c1[i] = p1;
+        c3[i] = p0;
+      }
     }
-    words[0] = together(c0[0], c0[1]);
-    words[1] = together(c1[0], c1[1]);
-    words[2] = together(c2[0], c2[1]);
-    words[3] = together(c3[0], c3[1]);
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) {
+      words[v][0] = together(c0[2 * v], c0[2 * v + 1]);
+      words[v][1] = together(c1[2 * v], c1[2 * v + 1]);
+      words[v][2] = together(c2[2 * v], c2[2 * v + 1]);
+      words[v][3] = together(c3[2 * v], c3[2 * v + 1]);
+    }
   }
 
  private:

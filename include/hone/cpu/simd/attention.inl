@@ -44,7 +44,7 @@ struct Kernel<AttentionForward<P>> {
   using Item = AttentionItem<T>;
 
   HONE_TARGET static void run(HostContext& context, AttentionForward<P> const& op) {
-    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) HONE_TARGET {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool) HONE_TARGET {
       AttentionHead<T> const at(op, b, h);
       head(at.item, at.queries(op.q), at.keys(op.k), at.keys(op.v), at.queries(op.y), at.statistic(op.lse));
     });
@@ -112,7 +112,7 @@ struct Kernel<AttentionBackward<P>> {
   using Item = AttentionItem<T>;
 
   HONE_TARGET static void run(HostContext& context, AttentionBackward<P> const& op) {
-    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h) HONE_TARGET {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool) HONE_TARGET {
       AttentionHead<T> const at(op, b, h);
       Queries const data{at.queries(op.q),     at.queries(op.y),       at.queries(op.dy),
                          at.statistic(op.lse), at.statistic(op.delta), at.queries(op.dq)};
