@@ -199,7 +199,7 @@ int finetune(Settings settings, typename B::Options const& backend) {
   return 0;
 }
 
-#if defined(HONE_FINETUNE_CPU_ELSEWHERE)  // in hone's own build: finetune_cpu*.cpp, once for all programs
+#if defined(HONE_FINETUNE_CPU_ELSEWHERE)  // in hone's own build: finetune_cpu.cpp, once for all programs
 extern template int finetune<Cpu<fp32>>(Settings, Cpu<fp32>::Options const&);
 extern template int finetune<Cpu<mixed>>(Settings, Cpu<mixed>::Options const&);
 #endif
