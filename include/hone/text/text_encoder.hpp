@@ -41,7 +41,7 @@ struct EncoderScratch {
 /// Text to token ids: added tokens, normalizer, split at white space and punctuation, WordPiece.
 ///
 /// Plain ASCII words are cut where they stand, without a copy. One of less than 16 letters and digits is first looked up
-/// whole: its end, its lower case and its key are found in one register. A run with anything else in it, up to the next
+/// whole: its end, its lower case and its key are found eight bytes at a time. A run with anything else in it, up to the next
 /// ASCII blank or punctuation mark, goes through the normalizer: such a run can be normalised alone, because an ASCII
 /// character never changes with its neighbours and never lets marks move across it.
 class TextEncoder {
@@ -127,12 +127,11 @@ class TextEncoder {
     std::size_t const whole = out.wordpiece.longest_whole();
     for (std::size_t i = 0; i < text.size() && !out.is_full();) {
       std::size_t const left = text.size() - i;
-      SixteenBytes bytes = left >= 16 ? SixteenBytes(text.data() + i) : SixteenBytes(text.data() + i, left);
+      SixteenBytes const bytes = left >= 16 ? SixteenBytes(text.data() + i) : SixteenBytes(text.data() + i, left);
       std::size_t const size = bytes.letters_and_digits();
       if (size > 0 && size < 16 && size <= whole &&
           (size == left || kind(i + size) == Kind::blank || kind(i + size) == Kind::punctuation)) {
-        if (settings_.lowercase) bytes.fold();
-        std::int32_t const id = out.wordpiece.find_whole(bytes.key(size));
+        std::int32_t const id = out.wordpiece.find_whole(bytes.key(size, settings_.lowercase));
         if (id >= 0) {
           auto const begin = base + static_cast<std::int64_t>(i);
           out.put(id, begin, begin + static_cast<std::int64_t>(size));

@@ -81,61 +81,57 @@ class WordTable {
   int shift_ = 63;
 };
 
-/// Sixteen bytes of text at once. With the compilers' generic vectors: one instruction each on every processor of 64 bits.
+/// Sixteen bytes of text at once, as two numbers of eight: plain arithmetic, the same for every compiler and processor.
 class SixteenBytes {
  public:
   /// The 16 bytes from `bytes` on.
-  explicit SixteenBytes(char const* bytes) { std::memcpy(&v_, bytes, sizeof v_); }
+  explicit SixteenBytes(char const* bytes) {
+    std::memcpy(&v_.low, bytes, 8);
+    std::memcpy(&v_.high, bytes + 8, 8);
+  }
 
   /// The first `size` (< 16) bytes, zeros behind them.
-  SixteenBytes(char const* bytes, std::size_t size) {
-    char padded[16] = {};
-    std::memcpy(padded, bytes, size);
-    std::memcpy(&v_, padded, sizeof v_);
-  }
+  SixteenBytes(char const* bytes, std::size_t size) : v_(WordTable::key_of({bytes, size})) {}
 
   /// How many ASCII letters and digits the bytes begin with.
   std::size_t letters_and_digits() const {
-    Vector const lower = v_ | splat(0x20);
-    auto const is_letter = static_cast<Vector>(lower - splat('a')) < splat(26);
-    auto const is_one = is_letter | (static_cast<Vector>(v_ - splat('0')) < splat(10));
-    WordKey mask;
-    std::memcpy(&mask.low, &is_one, 8);
-    std::memcpy(&mask.high, reinterpret_cast<char const*>(&is_one) + 8, 8);
-    if (~mask.low != 0) return first_byte(~mask.low);
-    return ~mask.high != 0 ? 8 + first_byte(~mask.high) : 16;
+    std::uint64_t const other = ~is_letter_or_digit(v_.low) & high_bits;
+    return other != 0 ? first_byte(other) : 8 + first_byte(~is_letter_or_digit(v_.high) & high_bits);
   }
 
-  /// A to Z become a to z.
-  void fold() {
-    auto const is_upper = static_cast<Vector>(v_ - splat('A')) < splat(26);
-    v_ |= reinterpret_cast<Vector const&>(is_upper) & splat(0x20);
-  }
-
-  /// The first `size` bytes as a word.
-  WordKey key(std::size_t size) const {
-    static constexpr unsigned char ones_and_zeros[32] = {255, 255, 255, 255, 255, 255, 255, 255,
-                                                         255, 255, 255, 255, 255, 255, 255, 255};
-    Vector mask;
-    std::memcpy(&mask, ones_and_zeros + 16 - size, sizeof mask);
-    mask &= v_;
-    WordKey key;
-    std::memcpy(&key.low, &mask, 8);
-    std::memcpy(&key.high, reinterpret_cast<char const*>(&mask) + 8, 8);
+  /// The first `size` (1 to 16) bytes as a word. With `is_folded` A to Z become a to z.
+  WordKey key(std::size_t size, bool is_folded) const {
+    WordKey key{size < 8 ? v_.low & first_bytes(size) : v_.low,
+                size < 8 ? 0 : size < 16 ? v_.high & first_bytes(size - 8) : v_.high};
+    if (is_folded) key = {folded(key.low), folded(key.high)};
     return key;
   }
 
  private:
-  typedef unsigned char Vector __attribute__((vector_size(16)));
+  static constexpr std::uint64_t ones = 0x0101010101010101u, high_bits = 0x80 * ones;
 
-  static Vector splat(unsigned char value) { return Vector{} + value; }
-  /// The number, in memory, of the first byte that is not zero.
-  static std::size_t first_byte(std::uint64_t word) {
-    int const bits = std::endian::native == std::endian::little ? std::countr_zero(word) : std::countl_zero(word);
+  /// The high bit of every byte that is from `first` to `last`, both ASCII.
+  static std::uint64_t between(std::uint64_t bytes, unsigned char first, unsigned char last) {
+    std::uint64_t const low_bits = bytes & ~high_bits;
+    return (low_bits + (0x80u - first) * ones) & ~(low_bits + (0x7fu - last) * ones) & ~bytes & high_bits;
+  }
+  static std::uint64_t is_letter_or_digit(std::uint64_t bytes) {
+    return between(bytes | 0x20 * ones, 'a', 'z') | between(bytes, '0', '9');
+  }
+  static std::uint64_t folded(std::uint64_t bytes) { return bytes | between(bytes, 'A', 'Z') >> 2; }
+
+  /// The number, in memory, of the first byte that is not zero; 8: there is none.
+  static std::size_t first_byte(std::uint64_t bytes) {
+    int const bits = std::endian::native == std::endian::little ? std::countr_zero(bytes) : std::countl_zero(bytes);
     return static_cast<std::size_t>(bits) / 8;
   }
+  /// Ones in the first `size` (< 8) bytes in memory.
+  static std::uint64_t first_bytes(std::size_t size) {
+    std::uint64_t const all = ~std::uint64_t{0};
+    return std::endian::native == std::endian::little ? ~(all << (8 * size)) : ~(all >> (8 * size));
+  }
 
-  Vector v_;
+  WordKey v_;
 };
 
 }  // namespace hone::detail
