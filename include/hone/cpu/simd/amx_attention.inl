@@ -124,7 +124,8 @@ struct Kernel<AttentionForward<mixed>> {
     HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = load(scores + v * tile_floats);
     HONE_UNROLL for (Index i = 16; i < tile_floats; i += 16)
       HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = larger(load(scores + v * tile_floats + i), highest[v]);
-    HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] = larger(highest[2 * v], highest[2 * v + 1]) * now.factor;
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] =
+        product(larger(highest[2 * v], highest[2 * v + 1]), now.factor);
     if (step == 0) {
       HONE_UNROLL for (int v = 0; v < vectors; ++v) now.reference[v] = highest[v];
       return;
@@ -142,7 +143,7 @@ struct Kernel<AttentionForward<mixed>> {
     for (int v = 0; v < vectors; ++v) {
       Vec<float> const raised = larger(highest[v], now.reference[v]), factor = exponential2(now.reference[v] - raised);
       now.reference[v] = raised;
-      now.total[v] = now.total[v] * factor;
+      now.total[v] = product(now.total[v], factor);
       for (Index t = 0; t < 2 * item.slices; ++t)
         for (Index i = 0; i < tile_floats; i += 16) {
           float* const place = memory.sums + (2 * t + v) * tile_floats + i;

@@ -13,13 +13,19 @@ HONE_SIMD_INLINE inline Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> 
   __asm__("vfmadd213ps %2, %1, %0" : "+v"(a) : "v"(b), "v"(c));
   return a;
 }
+/// a * b, never fused with what is done to it.
+HONE_SIMD_INLINE inline Vec<float> product(Vec<float> a, Vec<float> b) {
+  Vec<float> r;
+  __asm__("vmulps %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
+  return r;
+}
 /// a > b ? a : b
 HONE_SIMD_INLINE inline Vec<float> larger(Vec<float> a, Vec<float> b) {
   Vec<float> r;
   __asm__("vmaxps %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
   return r;
 }
-/// x - floor(x), in [0, 1].
+/// x - floor(x), rounded down: in [0, 1).
 HONE_SIMD_INLINE inline Vec<float> fraction(Vec<float> x) {
   Vec<float> r;
   __asm__("vreduceps $9, %1, %0" : "=v"(r) : "v"(x));
@@ -106,9 +112,18 @@ HONE_SIMD_INLINE inline Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> 
   for (int i = 0; i < lanes<float>; ++i) a[i] = std::fma(a[i], b[i], c[i]);
   return a;
 }
+HONE_SIMD_INLINE inline Vec<float> product(Vec<float> a, Vec<float> b) { return a * b; }
 HONE_SIMD_INLINE inline Vec<float> larger(Vec<float> a, Vec<float> b) { return a > b ? a : b; }
 HONE_SIMD_INLINE inline Vec<float> fraction(Vec<float> x) {
-  for (int i = 0; i < lanes<float>; ++i) x[i] = std::isinf(x[i]) ? 0.0f : x[i] - std::floor(x[i]);
+  for (int i = 0; i < lanes<float>; ++i) {
+    if (std::isinf(x[i])) {
+      x[i] = 0.0f;
+      continue;
+    }
+    double const exact = static_cast<double>(x[i]) - std::floor(static_cast<double>(x[i]));
+    float const near = static_cast<float>(exact);
+    x[i] = static_cast<double>(near) > exact || near == 1.0f ? std::nextafter(near, 0.0f) : near;
+  }
   return x;
 }
 HONE_SIMD_INLINE inline Vec<float> scaled(Vec<float> a, Vec<float> b) {
@@ -207,7 +222,7 @@ HONE_SIMD_INLINE inline Vec<float> logarithm2(Vec<float> x) {
   p = fused(p, f, splat(0.333341867f));
   p = fused(p, f, splat(-0.499999881f));
   p = fused(p, f, splat(1.0f));
-  Vec<float> const result = fused(p * f, splat(1.44269504f), exponent);
+  Vec<float> const result = fused(product(p, f), splat(1.44269504f), exponent);
   return x == x ? result : x;
 }
 
