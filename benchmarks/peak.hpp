@@ -7,6 +7,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <ctime>
 #include <string>
@@ -35,24 +36,94 @@ double typical_seconds(int times, Work const& work) {
   return seconds[seconds.size() / 2];
 }
 
-/// Floating-point operations a second of one core: multiply-adds on registers alone, in all threads at once.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"  // vectors stay within functions of one target
+#endif
+/// Seconds by the clock on the wall of the fastest of five calls.
+template <class Work>
+double best_seconds(Work const& work) {
+  double best = HUGE_VAL;
+  for (int i = 0; i < 5; ++i) {
+    auto const start = std::chrono::steady_clock::now();
+    work();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+/// Chains of multiply-adds on registers alone, for one instruction set.
+#define HONE_PEAK_CHAINS(SET, CHAINS, ...)                                                                                \
+  __VA_ARGS__ inline float chains_##SET(int turns) {                                                                      \
+    using Vec = detail::SET::Vec<float>;                                                                                  \
+    float factor = 1e-9f;                                                                                                 \
+    benchmark::DoNotOptimize(factor);                                                                                     \
+    Vec sums[CHAINS];                                                                                                     \
+    for (auto& sum : sums) sum = Vec{} + 1.0f;                                                                            \
+    Vec const by = Vec{} + factor;                                                                                        \
+    for (int turn = 0; turn < turns; ++turn) HONE_UNROLL for (int i = 0; i < CHAINS; ++i) sums[i] += by * sums[i];        \
+    for (int i = 1; i < CHAINS; ++i) sums[0] += sums[i];                                                                  \
+    float total = 0;                                                                                                      \
+    for (int i = 0; i < detail::SET::lanes<float>; ++i) total += sums[0][i];                                              \
+    return total;                                                                                                         \
+  }                                                                                                                       \
+  static_assert(true)
+
+HONE_PEAK_CHAINS(portable, 12);
+#if defined(HONE_X86_64)
+HONE_PEAK_CHAINS(avx2, 12, __attribute__((target("avx2,fma"))));
+HONE_PEAK_CHAINS(avx512, 24, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))));
+#endif
+
+/// Floating-point operations a second of one core: multiply-adds on registers alone, in all threads at once, with the
+/// instruction set that the context's kernels use in float.
 inline double peak_flops(HostContext& context) {
-  constexpr int chains = detail::many_registers ? 24 : 12, turns = 200000;
+  constexpr int turns = 100000;
   std::vector<float> results(static_cast<std::size_t>(context.threads()));
-  double const seconds = typical_seconds(5, [&] {
-    context.pool().parallel_for(context.threads(), 1, [&](Index begin, Index) {
-      float factor = 1e-9f;
-      benchmark::DoNotOptimize(factor);
-      detail::Vec<float> sums[chains];
-      for (auto& sum : sums) sum = detail::splat(1.0f);
-      detail::Vec<float> const by = detail::splat(factor);
-      for (int turn = 0; turn < turns; ++turn) HONE_UNROLL for (int i = 0; i < chains; ++i) sums[i] += by * sums[i];
-      for (int i = 1; i < chains; ++i) sums[0] += sums[i];
-      results[static_cast<std::size_t>(begin)] = detail::sum<float>(sums[0]);
-    });
+  double lanes = 12 * detail::portable::lanes<float>;
+  float (*chains)(int) = chains_portable;
+#if defined(HONE_X86_64)
+  if (context.instruction_set() == InstructionSet::avx2) chains = chains_avx2, lanes = 12 * detail::avx2::lanes<float>;
+  if (context.instruction_set() >= InstructionSet::avx512) chains = chains_avx512, lanes = 24 * detail::avx512::lanes<float>;
+#endif
+  double const seconds = best_seconds([&] {
+    context.pool().parallel_for(context.threads(), 1,
+                                [&](Index begin, Index) { results[static_cast<std::size_t>(begin)] = chains(turns); });
   });
   benchmark::DoNotOptimize(results.data());
-  return 2.0 * turns * chains * detail::lanes<float> * context.threads() / seconds;
+  return 2.0 * turns * lanes / seconds;
+}
+
+/// The same of bfloat16 on AMX's tiles: tiles of random values multiplied in registers alone. 0 where there is no AMX.
+inline double peak_tile_flops([[maybe_unused]] HostContext& context) {
+#if defined(HONE_X86_64)
+  if (context.instruction_set() < InstructionSet::amx) return 0;
+  constexpr int turns = 40000;
+  double const seconds = best_seconds([&] {
+    context.pool().parallel_for(
+        context.threads(), 1,
+        [&](Index, Index) __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))) {
+          namespace simd = detail::amx;
+          alignas(64) bfloat16 values[4][512];
+          PhiloxStream stream(1, 6);
+          for (auto& tile : values)
+            for (auto& value : tile) value = bfloat16(2 * stream.uniform() - 1);
+          simd::TileRegion const tiles;
+          simd::tile_load<4>(values[0], 64);
+          simd::tile_load<5>(values[1], 64);
+          simd::tile_load<6>(values[2], 64);
+          simd::tile_load<7>(values[3], 64);
+          for (int turn = 0; turn < turns; ++turn) {
+            simd::tile_multiply<0, 4, 6>();
+            simd::tile_multiply<1, 4, 7>();
+            simd::tile_multiply<2, 5, 6>();
+            simd::tile_multiply<3, 5, 7>();
+          }
+        });
+  });
+  return 4.0 * 16 * 16 * 32 * 2 * turns / seconds;
+#else
+  return 0;
+#endif
 }
 
 /// Bytes a second, read and written, of one core: a copy of 64 MiB by all threads at once.

@@ -171,7 +171,10 @@ struct StoreResidual {
     words[3] = Words{} + dropout.step;
     philox_vectors(words[0], words[1], words[2], words[3], dropout.key0, dropout.key1);
     for (int w = 0; w < 4; ++w) kept[w] = reinterpret_cast<Vec<float>>(words[w]);
-    transpose_vectors<float, 4>(kept);  // the words of lanes 4 r .. 4 r + 3, lane by lane, become vector r
+    interleave<float>(kept[0], kept[2]);
+    interleave<float>(kept[1], kept[3]);
+    interleave<float>(kept[0], kept[1]);
+    interleave<float>(kept[2], kept[3]);  // vector r now has the words of lanes 4 r .. 4 r + 3, lane by lane
   }
   HONE_SIMD_INLINE Vec<float> factors(VectorOf<bfloat16>::Bits bits) const {
     Words const words = __builtin_convertvector(bits, Words);
