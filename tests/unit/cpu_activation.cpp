@@ -42,7 +42,8 @@ struct Functions {
   InstructionSet set;
   float (*exp)(float);
   float (*logistic)(float);
-  std::pair<float, float> (*normal)(float);  // cdf, density
+  std::pair<float, float> (*normal)(float);        // cdf, density
+  std::pair<float, float> (*gelu_factors)(float);  // for bfloat16: cdf, derivative of gelu
 };
 #define HONE_TEST_FUNCTIONS(SET, ...)                                                                             \
   Functions {                                                                                                     \
@@ -52,6 +53,10 @@ struct Functions {
         [](float x) __VA_ARGS__ {                                                                                 \
           auto const normal = detail::SET::vector_normal<float>(detail::SET::splat(x));                           \
           return std::pair<float, float>{normal.cdf[0], normal.density[0]};                                       \
+        },                                                                                                        \
+        [](float x) __VA_ARGS__ {                                                                                 \
+          auto const factors = detail::SET::vector_gelu_factors(detail::SET::splat(x));                           \
+          return std::pair<float, float>{factors.cdf[0], factors.density[0]};                                     \
         }                                                                                                         \
   }
 Functions const functions[] = {
@@ -106,6 +111,19 @@ TEST_CASE("vector functions are within their bounds on every instruction set") {
     CHECK(worst_relative <= 1);
     CHECK(worst_absolute <= 2e-7);
     CHECK(worst_density <= 1e-7);
+    double worst_cdf = 0, worst_slope = 0;
+    sweep(-1000, 1000, [&](float u) {
+      double const x = u, cdf = std::erfc(-x / std::sqrt(2.0)) / 2;
+      double const slope = cdf + x * std::exp(-0.5 * x * x) / std::sqrt(2 * 3.14159265358979323846);
+      auto const [got_cdf, got_slope] = on.gelu_factors(u);
+      worst_cdf = std::max(worst_cdf, std::abs(static_cast<double>(got_cdf) - cdf));
+      worst_slope = std::max(worst_slope, std::abs(static_cast<double>(got_slope) - slope));
+    });
+    std::printf("%s gelu for bfloat16: cdf %.3g, derivative %.3g absolute\n", name(on.set).data(), worst_cdf, worst_slope);
+    CHECK(worst_cdf <= 1e-5);
+    CHECK(worst_slope <= 1e-4);
+    CHECK(std::isnan(on.gelu_factors(std::nanf("")).first));
+
     CHECK(on.normal(1e30f).first == 1.0f);
     CHECK(on.normal(-1e30f).first == 0.0f);
     CHECK(std::isnan(on.normal(std::nanf("")).first));

@@ -1,9 +1,14 @@
 namespace hone::detail::HONE_SIMD {
 
-/// activation(u) and activation'(u), lane by lane.
-template <class T, Activation kind>
-HONE_SIMD_INLINE inline void activate(Vec<T> u, Vec<T>& value, Vec<T>& derivative) {
-  if constexpr (kind == Activation::gelu) {
+/// activation(u) and activation'(u), lane by lane, as exact as storage in A can be.
+template <class A, Activation kind>
+HONE_SIMD_INLINE inline void activate(Vec<A> u, Vec<A>& value, Vec<A>& derivative) {
+  using T = ScalarOf<A>;
+  if constexpr (kind == Activation::gelu && std::is_same_v<A, bfloat16>) {
+    auto const factors = vector_gelu_factors(u);
+    value = u * factors.cdf;
+    derivative = factors.density;
+  } else if constexpr (kind == Activation::gelu) {
     auto const normal = vector_normal<T>(u);
     value = u * normal.cdf;
     derivative = normal.cdf + u * normal.density;
@@ -44,7 +49,7 @@ struct Kernel<ActivationForward<P>> {
           A* const h = op.h.row(n);
           for_vectors<T>(op.u.cols, [&](Index c, auto part) HONE_SIMD_INLINE {
             Vec<T> value, derivative;
-            activate<T, decltype(kind)::value>(load(u + c, part), value, derivative);
+            activate<A, decltype(kind)::value>(load(u + c, part), value, derivative);
             store(h + c, value, part);
           });
         }
@@ -65,7 +70,7 @@ struct Kernel<ActivationBackward<P>> {
           A* const du = op.du.row(n);
           for_vectors<T>(op.u.cols, [&](Index c, auto part) HONE_SIMD_INLINE {
             Vec<T> value, derivative;
-            activate<T, decltype(kind)::value>(load(u + c, part), value, derivative);
+            activate<A, decltype(kind)::value>(load(u + c, part), value, derivative);
             store(du + c, load(dh + c, part) * derivative, part);
           });
         }

@@ -8,7 +8,7 @@ struct StoreActivated {
   HONE_SIMD_INLINE void operator()(Index row, Index column, Vec<A> value, Part part) const {
     Vec<A> activated, derivative;
     if (u) store(u.row(row) + column, value, part);
-    activate<ScalarOf<A>, kind>(value, activated, derivative);
+    activate<A, kind>(value, activated, derivative);
     store(h.row(row) + column, activated, part);
   }
 };
@@ -21,7 +21,7 @@ struct StoreThroughActivation {
   template <class Part>
   HONE_SIMD_INLINE void operator()(Index row, Index column, Vec<A> value, Part part) const {
     Vec<A> activated, derivative;
-    activate<ScalarOf<A>, kind>(load(u.row(row) + column, part), activated, derivative);
+    activate<A, kind>(load(u.row(row) + column, part), activated, derivative);
     store(du.row(row) + column, value * derivative, part);
   }
 };

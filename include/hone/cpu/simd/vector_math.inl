@@ -90,6 +90,35 @@ HONE_SIMD_INLINE inline NormalDistribution<T> vector_normal(Vec<T> u) {
   return {cdf, gauss * T(0.39894228040143267794)};
 }
 
+/// Phi(u) and the derivative of gelu, Phi(u) + u phi(u), for results that are rounded to bfloat16: odd polynomials around 1/2 in
+/// u between -4.5 and 4.5, constant outside (fitted to the least largest error). |error| <= 1e-5 and 1e-4: a two-hundredth
+/// and a twentieth of the rounding of results near 1, and a fifth of the time of vector_normal.
+HONE_SIMD_INLINE inline NormalDistribution<float> vector_gelu_factors(Vec<float> u) {
+  u = u > 4.5f ? splat(4.5f) : u;
+  u = u < -4.5f ? splat(-4.5f) : u;
+  Vec<float> const z = u * u * 0.0987654321f - 1.0f;  // 2 u^2 / 4.5^2 - 1
+  Vec<float> p = splat(-0.00193053717f), d = splat(-0.0247235112f);
+  p = p * z + 0.0049627074f;
+  d = d * z + 0.0559671037f;
+  p = p * z - 0.00607018312f;
+  d = d * z - 0.0454833247f;
+  p = p * z + 0.0096532153f;
+  d = d * z + 0.0477326065f;
+  p = p * z - 0.0184839815f;
+  d = d * z - 0.0877582803f;
+  p = p * z + 0.0288576558f;
+  d = d * z + 0.105039001f;
+  p = p * z - 0.0402369723f;
+  d = d * z - 0.0953676254f;
+  p = p * z + 0.054637488f;
+  d = d * z + 0.0861859247f;
+  p = p * z - 0.0771858841f;
+  d = d * z - 0.0899230018f;
+  p = p * z + 0.156906039f;
+  d = d * z + 0.159445763f;
+  return {p * u + 0.5f, d * u + 0.5f};
+}
+
 /// 1 / (1 + exp(-x)). float: relative error <= 4e-7 for x > -87.
 template <class T>
 HONE_SIMD_INLINE inline Vec<T> vector_logistic(Vec<T> x) {
