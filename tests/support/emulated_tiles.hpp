@@ -3,7 +3,7 @@
 
 #include "hone/cpu/simd_tiles.hpp"
 
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wpsabi"  // to the end of the file that includes this, where templates are instantiated
 #endif
 #define HONE_SIMD emulated

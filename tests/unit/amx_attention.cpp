@@ -13,7 +13,8 @@
 // Attention of `mixed` on tiles against double precision from the same bfloat16 inputs.
 //
 // Bounds, with u = 2^-8, the rounding error of bfloat16: probabilities w (and slopes dS) are rounded once before a product,
-// the result once after it, and sums are float's, so that |error of sum_j w_j v_j| <= u sum |w_j v_j| + u |result| + 2e-5 sum.
+// the result once after it, and sums are float's, so that |error of sum_j w_j v_j| <= u sum |w_j v_j| + u |result| + 2e-5
+// sum.
 
 namespace {
 
@@ -80,12 +81,12 @@ struct Case {
   }
   MatrixView<float> statistic(std::vector<float>& of) const { return {of.data(), query_offsets.back(), heads}; }
   Forward forward(Index first_example = 7) {
-    return {part(qkv, 0), part(qkv, 1),  part(qkv, 2), queries(), keys(), heads, scale, dropout, first_example,
-            y.view(),     statistic(lse)};
+    return {part(qkv, 0), part(qkv, 1), part(qkv, 2),  queries(), keys(),        heads,
+            scale,        dropout,      first_example, y.view(),  statistic(lse)};
   }
   Backward backward(Index first_example = 7) {
-    return {part(qkv, 0), part(qkv, 1),    part(qkv, 2),  y.view(),      dy.view(),     statistic(lse),
-            queries(),    keys(),          heads,         scale,         dropout,       first_example,
+    return {part(qkv, 0),     part(qkv, 1),  part(qkv, 2),  y.view(),     dy.view(), statistic(lse),
+            queries(),        keys(),        heads,         scale,        dropout,   first_example,
             statistic(delta), part(dqkv, 0), part(dqkv, 1), part(dqkv, 2)};
   }
 };
@@ -115,7 +116,8 @@ struct Fault {
 double worst(Case& c, Fault fault = {}) {
   double ratio = 0;
   auto const look = [&](double got, double expected, double products) {
-    double const error = std::abs(got - expected), bound = unit * (products + std::abs(expected)) + slack * (products + 1e-3);
+    double const error = std::abs(got - expected),
+                 bound = unit * (products + std::abs(expected)) + slack * (products + 1e-3);
     ratio = error <= ratio * bound ? ratio : std::isnan(error) ? HUGE_VAL : error / bound;
   };
   auto const q = c.part(c.qkv, 0), k = c.part(c.qkv, 1), v = c.part(c.qkv, 2);
@@ -147,10 +149,10 @@ double worst(Case& c, Fault fault = {}) {
         double const delta = dot(dy, first_query + i, y, first_query + i);
         for (Index j = 0; j < keys; ++j) {
           double const p = std::exp(s[static_cast<std::size_t>(j)] - lse);
-          double const mask = c.dropout.active() ? (c.dropout.keeps(h * 65536 + j + fault.key_shift, i, 7 + static_cast<Index>(b))
-                                                        ? c.dropout.scale()
-                                                        : 0)
-                                                 : 1;
+          double const mask =
+              c.dropout.active()
+                  ? (c.dropout.keeps(h * 65536 + j + fault.key_shift, i, 7 + static_cast<Index>(b)) ? c.dropout.scale() : 0)
+                  : 1;
           double const dp = mask * dot(dy, first_query + i, v, first_key + j);
           std::size_t const n = static_cast<std::size_t>(i * keys + j);
           weights[n] = mask * p;
@@ -265,7 +267,8 @@ TEST_CASE("attention on tiles is near to the reference in bfloat16") {
   run<Reference<mixed>>(context, expected.forward());
   run<Reference<mixed>>(context, expected.backward());
   CHECK(worst(expected) <= 1);
-  // Both are within their bounds of the same number; what they differ in is not more than two roundings of the largest value.
+  // Both are within their bounds of the same number; what they differ in is not more than two roundings of the largest
+  // value.
   auto const far = [](Field const& a, Field const& b) {
     double difference = 0, largest = 0;
     for (Index r = 0; r < a.rows; ++r)
@@ -322,7 +325,8 @@ TEST_CASE("a sequence's attention on tiles has the same bits alone as in a batch
     bool same = true;
     for (Index r = 0; r < lengths[b]; ++r) {
       for (Index c = 0; c < alone.y.cols; ++c) same &= alone.y.view()(r, c).bits == batch.y.view()(first + r, c).bits;
-      for (Index c = 0; c < alone.dqkv.cols; ++c) same &= alone.dqkv.view()(r, c).bits == batch.dqkv.view()(first + r, c).bits;
+      for (Index c = 0; c < alone.dqkv.cols; ++c)
+        same &= alone.dqkv.view()(r, c).bits == batch.dqkv.view()(first + r, c).bits;
     }
     CHECK(same);
   }
@@ -369,8 +373,7 @@ TEST_CASE("2^x and log2 on tiles keep to their bounds over the whole range") {
   for (double x = 1e-20; x < 1e20; x *= 1.00311) {
     float const at = static_cast<float>(x);
     double const expected = std::log2(static_cast<double>(at));
-    worst_logarithm = std::max(worst_logarithm,
-                               std::abs(logarithm2(splat(at))[0] - expected) - std::abs(expected) * 1.2e-7);
+    worst_logarithm = std::max(worst_logarithm, std::abs(logarithm2(splat(at))[0] - expected) - std::abs(expected) * 1.2e-7);
   }
   CHECK(worst_logarithm <= 1e-7);
 }

@@ -11,9 +11,8 @@ struct Kernel<AttentionForward<mixed>> {
     for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool last) HONE_TARGET {
       TileItem const item = tile_item(op, b, h);
       Index const column = h * item.width, first_query = op.query_offsets[b], first_key = op.key_offsets[b];
-      auto const of = [&](auto const& m, Index first, Index rows) HONE_TARGET {
-        return m.row_block(first, rows).column_block(column, item.width);
-      };
+      auto const of = [&](auto const& m, Index first, Index rows)
+                          HONE_TARGET { return m.row_block(first, rows).column_block(column, item.width); };
       head(item, of(op.q, first_query, item.queries), of(op.k, first_key, item.keys), of(op.v, first_key, item.keys),
            of(op.y, first_query, item.queries), op.lse.row_block(first_query, item.queries).column_block(h, 1), !last);
     });
@@ -22,10 +21,10 @@ struct Kernel<AttentionForward<mixed>> {
  private:
   static constexpr float tolerance = 16;  // powers of two by which a score may exceed the reference
   struct Memory {
-    bfloat16 *keys, *values;      // of the item: rows of K; V transposed
-    bfloat16* queries;            // of the block
-    float *scores, *sums;         // scores of two steps; y so far, transposed
-    bfloat16* weights;            // probabilities of two steps
+    bfloat16 *keys, *values;  // of the item: rows of K; V transposed
+    bfloat16* queries;        // of the block
+    float *scores, *sums;     // scores of two steps; y so far, transposed
+    bfloat16* weights;        // probabilities of two steps
     MaskWords::Keys* mask_keys;
   };
 
@@ -61,9 +60,11 @@ struct Kernel<AttentionForward<mixed>> {
         fetch(v.column_block(item.width, item.width), first, tile_step);
       }
       if (count > 16)
-        query_block<2>(item, first, q.row_block(first, count), memory, y.row_block(first, count), lse.row_block(first, count));
+        query_block<2>(item, first, q.row_block(first, count), memory, y.row_block(first, count),
+                       lse.row_block(first, count));
       else
-        query_block<1>(item, first, q.row_block(first, count), memory, y.row_block(first, count), lse.row_block(first, count));
+        query_block<1>(item, first, q.row_block(first, count), memory, y.row_block(first, count),
+                       lse.row_block(first, count));
     }
   }
 
@@ -118,12 +119,13 @@ struct Kernel<AttentionForward<mixed>> {
 
   /// Where a step's maximum is far above the reference, all that was summed is scaled to a new one.
   template <int vectors>
-  HONE_SIMD_INLINE static void raise_reference(TileItem const& item, Index step, Progress<vectors>& now, Memory const& memory) {
+  HONE_SIMD_INLINE static void raise_reference(TileItem const& item, Index step, Progress<vectors>& now,
+                                               Memory const& memory) {
     float const* const scores = memory.scores + step % 2 * tile_step * tile_step;
     Vec<float> highest[2 * vectors];
     HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = load(scores + v * tile_floats);
-    HONE_UNROLL for (Index i = 16; i < tile_floats; i += 16)
-      HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = larger(load(scores + v * tile_floats + i), highest[v]);
+    HONE_UNROLL for (Index i = 16; i < tile_floats; i += 16) HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] =
+        larger(load(scores + v * tile_floats + i), highest[v]);
     HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] =
         product(larger(highest[2 * v], highest[2 * v + 1]), now.factor);
     if (step == 0) {
@@ -152,8 +154,8 @@ struct Kernel<AttentionForward<mixed>> {
     }
   }
 
-  /// Scores of a step become probabilities, pairs of keys interleaved: a tile a vector. In between the tiles compute the next
-  /// step's scores and add the last step's values: they run beside the vector units.
+  /// Scores of a step become probabilities, pairs of keys interleaved: a tile a vector. In between the tiles compute the
+  /// next step's scores and add the last step's values: they run beside the vector units.
   template <int vectors, bool drops>
   HONE_TARGET static void probabilities(TileItem const& item, Index step, Index steps, MaskWords const (&masks)[vectors],
                                         Progress<vectors>& now, Memory const& memory) {
@@ -188,7 +190,8 @@ struct Kernel<AttentionForward<mixed>> {
         now.total[v] += sums;
         if (v == 0 && group == 0 && step + 1 < steps) step_scores<vectors>(item, step + 1, memory);
         if (v == vectors - 1)
-          for (; next_slice * 4 < (group + 1) * slices; ++next_slice) add_values<vectors>(slices, step - 1, next_slice, memory);
+          for (; next_slice * 4 < (group + 1) * slices; ++next_slice)
+            add_values<vectors>(slices, step - 1, next_slice, memory);
       }
     }
     now.waiting = true;

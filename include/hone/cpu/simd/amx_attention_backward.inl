@@ -1,12 +1,12 @@
 namespace hone::detail::HONE_SIMD {
 
 /// One head of one sequence at a time: blocks of up to 64 queries against blocks of up to 128 keys. For each 32 x 32 of them
-/// scores and probabilities are computed again, and what the products read is left in bfloat16. Tiles work on the scores of the
-/// next square while the vector units are at this one's probabilities.
+/// scores and probabilities are computed again, and what the products read is left in bfloat16. Tiles work on the scores of
+/// the next square while the vector units are at this one's probabilities.
 ///
 /// The sums of dk and dv stay in float until the last query. Dropout's factor 1 / (1 - p_drop) is taken out of all products
-/// and put on at the end: with it left out of dP, delta is divided by it. Memory of a thread: (14 E) bytes for each key of the
-/// longest sequence, and a constant.
+/// and put on at the end: with it left out of dP, delta is divided by it. Memory of a thread: (14 E) bytes for each key of
+/// the longest sequence, and a constant.
 template <>
 struct Kernel<AttentionBackward<mixed>> {
   HONE_TARGET static void run(HostContext& context, AttentionBackward<mixed> const& op) {
@@ -16,12 +16,10 @@ struct Kernel<AttentionBackward<mixed>> {
       auto const queries = [&](auto const& m) HONE_TARGET {
         return m.row_block(first_query, item.queries).column_block(column, item.width);
       };
-      auto const keys = [&](auto const& m) HONE_TARGET {
-        return m.row_block(first_key, item.keys).column_block(column, item.width);
-      };
-      auto const statistic = [&](auto const& m) HONE_TARGET {
-        return m.row_block(first_query, item.queries).column_block(h, 1);
-      };
+      auto const keys = [&](auto const& m)
+                            HONE_TARGET { return m.row_block(first_key, item.keys).column_block(column, item.width); };
+      auto const statistic = [&](auto const& m)
+                                 HONE_TARGET { return m.row_block(first_query, item.queries).column_block(h, 1); };
       Queries const data{queries(op.q),     queries(op.y),       queries(op.dy),
                          statistic(op.lse), statistic(op.delta), queries(op.dq)};
       head(item, data, keys(op.k), keys(op.v), keys(op.dk), keys(op.dv), !last);
@@ -42,13 +40,13 @@ struct Kernel<AttentionBackward<mixed>> {
     }
   };
   struct Memory {
-    bfloat16 *keys, *values, *key_columns;                             // of the item: rows of K and V, K transposed
-    float *key_sums, *value_sums;                                      // dk and dv so far
-    bfloat16 *q_columns, *dy_columns, *q_pairs, *dy_pairs;             // of the block of queries
-    bfloat16 *weights, *slopes, *slope_pairs;                          // of the block: M P, dS by [key][query], dS in pairs
-    float *scores, *value_scores, *query_sums;                         // of two squares; dq of the block, transposed
-    float *lse, *delta;                                                // of the block
-    MaskWords* masks;                                                  // of the block
+    bfloat16 *keys, *values, *key_columns;                  // of the item: rows of K and V, K transposed
+    float *key_sums, *value_sums;                           // dk and dv so far
+    bfloat16 *q_columns, *dy_columns, *q_pairs, *dy_pairs;  // of the block of queries
+    bfloat16 *weights, *slopes, *slope_pairs;               // of the block: M P, dS by [key][query], dS in pairs
+    float *scores, *value_scores, *query_sums;              // of two squares; dq of the block, transposed
+    float *lse, *delta;                                     // of the block
+    MaskWords* masks;                                       // of the block
     MaskWords::Keys* mask_keys;
   };
 
@@ -70,7 +68,8 @@ struct Kernel<AttentionBackward<mixed>> {
     for (bfloat16** piece : {&memory.q_columns, &memory.dy_columns, &memory.q_pairs, &memory.dy_pairs})
       *piece = take_halves(query_block * row);
     memory.query_sums = take(query_block * row);
-    for (bfloat16** piece : {&memory.weights, &memory.slopes, &memory.slope_pairs}) *piece = take_halves(query_block * key_block);
+    for (bfloat16** piece : {&memory.weights, &memory.slopes, &memory.slope_pairs})
+      *piece = take_halves(query_block * key_block);
     for (bfloat16** piece : {&memory.keys, &memory.values, &memory.key_columns}) *piece = take_halves(keys * row);
     memory.key_sums = take(keys * row);
     memory.value_sums = take(keys * row);
@@ -151,7 +150,8 @@ struct Kernel<AttentionBackward<mixed>> {
                             sums[r]);
           }
       transpose_vectors<float, 16>(sums);
-      HONE_UNROLL for (int half = 8; half > 0; half /= 2) HONE_UNROLL for (int r = 0; r < half; ++r) sums[r] += sums[r + half];
+      HONE_UNROLL for (int half = 8; half > 0; half /= 2) HONE_UNROLL for (int r = 0; r < half; ++r) sums[r] +=
+          sums[r + half];
       store<float>(memory.delta + first, sums[0]);
       for (Index r = first; r < first + 16; ++r) {
         if (r < data.q.rows) data.delta(r, 0) = memory.delta[r];

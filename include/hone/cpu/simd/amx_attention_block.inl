@@ -7,8 +7,8 @@ namespace hone::detail::HONE_SIMD {
 //   dV += P^T dO            a: probabilities, rows of queries    b: dO, pairs of queries interleaved
 //   dK += dS^T Q            as dV
 //   dQ^T = K^T dS^T         as y^T
-// A slice is 32 columns of a head, the depth of one multiplication; heads are padded to whole slices with zeros, sequences to
-// multiples of 32 rows. All tiles of an operand lie one after the other, 1 KiB each.
+// A slice is 32 columns of a head, the depth of one multiplication; heads are padded to whole slices with zeros, sequences
+// to multiples of 32 rows. All tiles of an operand lie one after the other, 1 KiB each.
 
 /// bfloat16 values, and floats, of a tile.
 inline constexpr Index tile_halves = tile_size / 2, tile_floats = tile_size / 4;
@@ -132,8 +132,8 @@ HONE_SIMD_INLINE inline void store_slice(HalfWords value, Index left, bfloat16* 
     std::memcpy(to, &value, static_cast<std::size_t>(left) * 2);
 }
 
-/// out(rows[i], c) = factor[i] * tiles(c, i) for 16 columns of transposed sums: tiles [slice][half], each `step` floats apart.
-/// Column i of the tiles is row first + i, or first + i / 4 * 8 + i % 4 where columns are `quartered`.
+/// out(rows[i], c) = factor[i] * tiles(c, i) for 16 columns of transposed sums: tiles [slice][half], each `step` floats
+/// apart. Column i of the tiles is row first + i, or first + i / 4 * 8 + i % 4 where columns are `quartered`.
 template <bool quartered>
 HONE_TARGET void store_transposed(float const* tiles, Index step, Index slices, Vec<float> factor, Index first,
                                   MatrixView<bfloat16> const& out) {

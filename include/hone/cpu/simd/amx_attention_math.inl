@@ -273,7 +273,8 @@ class MaskWords {
   /// words[v][w] holds for each query of masks[v] the random bits of keys 8 * group + 2 * w (lower half) and
   /// 8 * group + 2 * w + 1; `block` is head * 8192 + group. Several at once: each round waits for the one before.
   template <int vectors>
-  HONE_SIMD_INLINE static void words(Keys const& keys, MaskWords const* masks, std::uint32_t block, Words (&words)[vectors][4]) {
+  HONE_SIMD_INLINE static void words(Keys const& keys, MaskWords const* masks, std::uint32_t block,
+                                     Words (&words)[vectors][4]) {
     std::uint64_t const a0 = std::uint64_t{multiplier0} * block;  // round one: the same for all queries
     std::uint64_t const a1 = std::uint64_t{multiplier1} * keys.example;
     std::uint32_t const n1 = static_cast<std::uint32_t>(a1);
@@ -316,7 +317,8 @@ class MaskWords {
   HONE_SIMD_INLINE static Words together(WideWords a, WideWords b) {
     return reinterpret_cast<Words>((a & 0xFFFFFFFFu) | (b << 32));
   }
-  WideWords product_[2], product_high_[2];  // by the query's lowest bit; the first as it is, the second's high half with a key
+  WideWords product_[2],
+      product_high_[2];  // by the query's lowest bit; the first as it is, the second's high half with a key
 };
 
 }  // namespace hone::detail::HONE_SIMD
