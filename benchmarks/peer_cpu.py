@@ -13,6 +13,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -96,8 +97,13 @@ def run(command, **environment):
                                  env={**os.environ, **environment})
         timer = threading.Timer(LIMIT, child.kill)
         timer.start()
-        _, status, used = os.wait4(child.pid, 0)
-        timer.cancel()
+        try:
+            _, status, used = os.wait4(child.pid, 0)
+        except BaseException:  # Ctrl-C or SIGTERM: nothing is left running
+            child.kill()
+            raise
+        finally:
+            timer.cancel()
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read()
@@ -244,6 +250,7 @@ def table(lines):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parser.parse_args()
     if options.table:
         sys.exit(0 if table([json.loads(line) for line in open(options.table)]) else 1)
