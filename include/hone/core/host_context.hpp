@@ -41,13 +41,13 @@ class HostContext {
 
   /// Aligned to a cache line. Throws E711 when there is not so much memory.
   void* allocate(std::size_t bytes) {
-    void* memory = ::operator new(bytes, alignment, std::nothrow);
+    void* memory = detail::allocate_host_memory(bytes);
     if (!memory)
       throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
                   "use a smaller batch or a smaller model, or a machine with more memory");
     return memory;
   }
-  void deallocate(void* memory, std::size_t) { ::operator delete(memory, alignment); }
+  void deallocate(void* memory, std::size_t bytes) { detail::free_host_memory(memory, bytes); }
   void upload(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
   void download(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
   void fill_zero(void* to, std::size_t bytes) {
@@ -76,7 +76,6 @@ class HostContext {
   }
 
  private:
-  static constexpr std::align_val_t alignment{64};
   static void copy(void* to, void const* from, std::size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }

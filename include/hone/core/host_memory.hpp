@@ -2,8 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstddef>
 #include <fstream>
+#include <new>
 #include <string>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 namespace hone {
 
@@ -23,6 +29,23 @@ inline std::uint64_t number_of(char const* path, std::string const& wanted) {
     if (name == wanted) return file >> number ? number : 0;
   return 0;
 }
+
+inline constexpr std::size_t huge_page = std::size_t{2} << 20;  ///< bytes, on x86-64 and most others
+inline constexpr std::align_val_t host_alignment(std::size_t bytes) {
+  return std::align_val_t{bytes >= 2 * huge_page ? huge_page : 64};
+}
+
+/// Memory that begins on a cache line; null where there is not so much. Large blocks begin on a huge page, and the system is
+/// asked for huge pages: rows of a matrix are often pages apart, and the processor knows the places of few pages at a time.
+inline void* allocate_host_memory(std::size_t bytes) {
+  void* const memory = ::operator new(bytes, host_alignment(bytes), std::nothrow);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  if (memory && bytes >= 2 * huge_page) ::madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);  // a wish
+#endif
+  return memory;
+}
+/// Gives back what allocate_host_memory gave for so many bytes.
+inline void free_host_memory(void* memory, std::size_t bytes) { ::operator delete(memory, host_alignment(bytes)); }
 
 }  // namespace detail
 

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <new>
 #include <string>
 #include <tuple>
 
 #include "hone/core/error.hpp"
+#include "hone/core/host_memory.hpp"
 #include "hone/core/matrix.hpp"
 
 namespace hone::detail {
@@ -42,8 +42,8 @@ class PackedWeights {
     for (auto& [key, entry] : entries_) release(entry);
   }
 
-  /// `count` values of T, 64-byte aligned, that `pack(T*)` wrote for this weight and version; valid until the next version is
-  /// asked for. `version` is not 0. Throws E711 when there is not so much memory.
+  /// `count` values of T, 64-byte aligned, that `pack(T*)` wrote for this weight and version; valid until the next version
+  /// is asked for. `version` is not 0. Throws E711 when there is not so much memory.
   template <class T, class W, class Pack>
   T const* packed(MatrixView<W const> weight, WeightForm form, WeightFormat format, std::uint64_t version, Index count,
                   Pack const& pack) {
@@ -62,7 +62,7 @@ class PackedWeights {
     std::size_t const bytes = static_cast<std::size_t>(count) * sizeof(T);
     if (entry.bytes < bytes) {
       release(entry);
-      entry.data = ::operator new(bytes, alignment, std::nothrow);
+      entry.data = allocate_host_memory(bytes);
       if (!entry.data)
         throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
                     "use a smaller batch or a smaller model, or a machine with more memory");
@@ -88,11 +88,10 @@ class PackedWeights {
     std::size_t bytes = 0;
     std::uint64_t version = 0, used = 0;
   };
-  static constexpr std::align_val_t alignment{64};
   static constexpr std::uint64_t kept_calls = 10000;  ///< several steps of the deepest model
 
   static void release(Entry& entry) {
-    ::operator delete(entry.data, alignment);
+    free_host_memory(entry.data, entry.bytes);
     entry.data = nullptr;
     entry.bytes = 0;
   }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hone/core/error.hpp"
+#include "hone/core/host_memory.hpp"
 #include "hone/core/matrix.hpp"
 
 namespace hone::detail {
@@ -19,13 +20,13 @@ class ScratchBlock {
   ScratchBlock() = default;
   ScratchBlock(ScratchBlock const&) = delete;
   ScratchBlock& operator=(ScratchBlock const&) = delete;
-  ~ScratchBlock() { ::operator delete(data_, alignment); }
+  ~ScratchBlock() { free_host_memory(data_, size_); }
 
   void* get(std::size_t bytes) {
     if (bytes > size_) {
-      ::operator delete(data_, alignment);
+      free_host_memory(data_, size_);
       size_ = 0;
-      data_ = ::operator new(bytes + bytes / 4, alignment, std::nothrow);
+      data_ = allocate_host_memory(bytes + bytes / 4);
       if (!data_)
         throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
                     "use a smaller batch or a smaller model, or a machine with more memory");
@@ -35,7 +36,6 @@ class ScratchBlock {
   }
 
  private:
-  static constexpr std::align_val_t alignment{64};
   void* data_ = nullptr;
   std::size_t size_ = 0;
 };
