@@ -1,5 +1,6 @@
 // Matrix products at the shapes of bert-base and MiniLM, 4,491 tokens (a batch of 16 reviews), in `mixed` and fp32, on one
-// core and on all: forward, gradient of the input, gradient of the weight and bias; with activation, with dropout and residual.
+// core and on all: forward, gradient of the input, gradient of the weight and bias; with activation, with dropout and
+// residual.
 //
 //   build/benchmarks/gemm --benchmark_filter='mixed.*forward'
 //

@@ -64,6 +64,7 @@
 #include "hone/generic/rung.hpp"
 #include "hone/cpu/attention_items.hpp"
 #include "hone/cpu/backend.hpp"
+#include "hone/cpu/bfloat16_dots.hpp"
 #include "hone/cpu/eigen.hpp"
 #include "hone/cpu/kernels.hpp"
 #include "hone/cpu/packed_weights.hpp"

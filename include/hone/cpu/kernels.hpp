@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "hone/cpu/bfloat16_dots.hpp"
 #include "hone/cpu/rung.hpp"
 #include "hone/cpu/simd.hpp"
 #include "hone/cpu/simd_tiles.hpp"
@@ -20,6 +21,8 @@ void run_kernel(HostContext& context, Op const& op) {
   InstructionSet const set = context.instruction_set();
   if constexpr (is_kernel<amx::Kernel<Op>>)
     if (set == InstructionSet::amx) return amx::Kernel<Op>::run(context, op);
+  if constexpr (is_kernel<avx512_bf16::Kernel<Op>>)
+    if (set == InstructionSet::avx512 && bfloat16_dots().fast) return avx512_bf16::Kernel<Op>::run(context, op);
   if (set >= InstructionSet::avx512) return avx512::Kernel<Op>::run(context, op);
   if (set == InstructionSet::avx2) return avx2::Kernel<Op>::run(context, op);
 #endif

@@ -1,10 +1,10 @@
 // The inner part of products of bfloat16 matrices: blocks of 32 x 32 sums of squares of 32 x 32 (pack_bfloat16.inl).
 //
 // A block's sums stay in registers while the inner dimension is gone through from end to end: each adds its steps of 32
-// products in ascending order, whatever the sizes, the other rows and the number of threads. Right blocks are packed, as many
-// at a time as the second cache (L2) holds; left blocks are read in place and stream past them. What becomes of finished sums
-// (bias, activation, rounding, ...) is done while the next block is multiplied: the tile unit works beside the vector units,
-// which have little else to do. The same goes for fetching the next left block.
+// products in ascending order, whatever the sizes, the other rows and the number of threads. Right blocks are packed, as
+// many at a time as the second cache (L2) holds; left blocks are read in place and stream past them. What becomes of
+// finished sums (bias, activation, rounding, ...) is done while the next block is multiplied: the tile unit works beside the
+// vector units, which have little else to do. The same goes for fetching the next left block.
 namespace hone::detail::HONE_SIMD {
 
 /// Sums of one block, row-major: 32 x 32.
@@ -39,6 +39,7 @@ HONE_SIMD_INLINE inline LeftBlock left_in_place(MatrixView<bfloat16 const> m, In
   return {reinterpret_cast<char const*>(m.row(row)), bytes, 16 * bytes, packed_side * static_cast<Index>(sizeof(bfloat16))};
 }
 
+#if !HONE_SIMD_DOTS
 template <int tile, bool passes>
 HONE_SIMD_INLINE inline void load_operand(void const* from, Index stride) {
   if constexpr (passes)
@@ -46,12 +47,17 @@ HONE_SIMD_INLINE inline void load_operand(void const* from, Index stride) {
   else
     tile_load<tile>(from, stride);
 }
+#endif
 
 /// sums (+)= a b over `steps` steps; sums' rows are `sums_row` values apart. `beside(step)` does other work meanwhile.
 /// @tparam left_passes, right_passes  whether that operand's blocks go by, so that they shall not displace what stays
 template <bool left_passes, bool right_passes, class Beside>
-HONE_SIMD_INLINE inline void multiply_block(Index steps, LeftBlock a, bfloat16 const* b, float* sums, Index sums_row, bool adds,
-                                            Beside const& beside) {
+HONE_SIMD_INLINE inline void multiply_block(Index steps, LeftBlock a, bfloat16 const* b, float* sums, Index sums_row,
+                                            bool adds, Beside const& beside) {
+#if HONE_SIMD_DOTS
+  auto const row = [&](Index r) HONE_SIMD_INLINE { return a.data + r / 16 * a.half + r % 16 * a.row; };
+  multiply_by_dots(steps, row, a.step, b, sums, sums_row, adds, beside);
+#else
   constexpr Index half = packed_step / 2;
   Index const row_bytes = sums_row * static_cast<Index>(sizeof(float));
   float* const lower = sums + 16 * sums_row;
@@ -82,6 +88,7 @@ HONE_SIMD_INLINE inline void multiply_block(Index steps, LeftBlock a, bfloat16 c
   tile_store<1>(sums + 16, row_bytes);
   tile_store<2>(lower, row_bytes);
   tile_store<3>(lower + 16, row_bytes);
+#endif
 }
 
 /// Which of the 32 columns of a block are meant: all, or the first few in a matrix's last block.
@@ -135,14 +142,15 @@ struct BlockRange {
 ///
 /// `edge` has room for a left block (for the last rows, or rows that are no multiple of 32 long).
 template <class Finish>
-HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat16 const> a, bfloat16 const* right, Index cols,
-                                            bfloat16* edge, Finish const& finish) {
+HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat16 const> a, bfloat16 const* right,
+                                            Index cols, bfloat16* edge, Finish const& finish) {
   Index const steps = std::max<Index>(1, packed_squares(a.cols));
   bool const whole_steps = a.cols % packed_side == 0 && a.cols > 0;
   alignas(64) float sums[2][block_sums];
   BlockFinisher<Finish> finisher(a.rows, cols, finish);
   int turn = 0;
-  Index const lines_each = (packed_side + (range.last_column - range.first_column) - 1) / (range.last_column - range.first_column);
+  Index const lines_each =
+      (packed_side + (range.last_column - range.first_column) - 1) / (range.last_column - range.first_column);
   for (Index i = range.first_row; i < range.last_row; ++i) {
     LeftBlock left = packed_left(edge);
     if (whole_steps && (i + 1) * packed_side <= a.rows)

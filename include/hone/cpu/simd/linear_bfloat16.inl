@@ -24,7 +24,9 @@ HONE_SIMD_INLINE inline Line narrow_line(Vec<float> low, Vec<float> high) {
 struct RowPart {
   Vec<float> low, high;
 };
-HONE_SIMD_INLINE inline void store_row(bfloat16* to, RowPart row, AllColumns) { store_line(to, narrow_line(row.low, row.high)); }
+HONE_SIMD_INLINE inline void store_row(bfloat16* to, RowPart row, AllColumns) {
+  store_line(to, narrow_line(row.low, row.high));
+}
 HONE_SIMD_INLINE inline void store_row(bfloat16* to, RowPart row, FirstColumns columns) {
   Line const line = narrow_line(row.low, row.high);
   std::memcpy(to, &line, static_cast<std::size_t>(columns.count) * sizeof(bfloat16));
@@ -86,8 +88,8 @@ struct StoreActivated {
       RowPart value = load_row(sums + r * packed_side), activated, derivative;
       value.low += extra.low;
       value.high += extra.high;
-      activate<float, kind>(value.low, activated.low, derivative.low);
-      activate<float, kind>(value.high, activated.high, derivative.high);
+      activate<bfloat16, kind>(value.low, activated.low, derivative.low);
+      activate<bfloat16, kind>(value.high, activated.high, derivative.high);
       bfloat16* const to = h.row(row + r) + column;
       store_row(to, activated, columns);
       prefetch_to_write(to + packed_side);
@@ -108,8 +110,8 @@ struct StoreDerived {
     for (int r = 0; r < count; ++r) {
       RowPart value = load_row(sums + r * packed_side), activated, derivative;
       RowPart const at = load_row(u.row(row + r) + column, columns);
-      activate<float, kind>(at.low, activated.low, derivative.low);
-      activate<float, kind>(at.high, activated.high, derivative.high);
+      activate<bfloat16, kind>(at.low, activated.low, derivative.low);
+      activate<bfloat16, kind>(at.high, activated.high, derivative.high);
       value.low *= derivative.low;
       value.high *= derivative.high;
       bfloat16* const to = du.row(row + r) + column;
@@ -192,7 +194,10 @@ HONE_TARGET void multiply_rows(HostContext& context, MatrixView<bfloat16 const> 
   Index const block_bytes = steps * packed_step * static_cast<Index>(sizeof(bfloat16));
   Index const fitting = std::clamp<Index>(resident_bytes / block_bytes, 1, column_blocks);
   // Few rows: cut the columns, so that there is work for many threads.
-  Index const rows_each = row_blocks >= 64 ? 8 : row_blocks >= 16 ? 4 : 1, row_ranges = (row_blocks + rows_each - 1) / rows_each;
+  Index const rows_each = row_blocks >= 64   ? 8
+                          : row_blocks >= 16 ? 4
+                                             : 1,
+              row_ranges = (row_blocks + rows_each - 1) / rows_each;
   Index const wanted = std::min(column_blocks, (16 + row_ranges - 1) / row_ranges);
   Index const column_ranges = std::max(wanted, (column_blocks + fitting - 1) / fitting);
   context.pool().parallel_for(row_ranges * column_ranges, 1, [&](Index item, Index) HONE_TARGET {
@@ -215,7 +220,8 @@ HONE_TARGET inline void pack_weight(HostContext& context, MatrixView<bfloat16 co
   if (forward) {
     context.pool().parallel_for(blocks, 1, [&](Index block, Index) HONE_TARGET {
       for (Index step = 0; step < steps; ++step)
-        pack_right_step_transposed(weight, block * packed_side, step * packed_side, to + (block * steps + step) * packed_step);
+        pack_right_step_transposed(weight, block * packed_side, step * packed_side,
+                                   to + (block * steps + step) * packed_step);
     });
   } else {  // eight blocks at once: rows of the weight are read in long pieces
     context.pool().parallel_for(blocks, 8, [&](Index begin, Index end) HONE_TARGET {

@@ -1,5 +1,5 @@
-// Operands of products of bfloat16 matrices, as tiles read them. A block is 32 rows (or columns) of an operand, cut along the
-// inner dimension into steps of 32; one step is two tiles of 16 rows x 64 bytes, one behind the other:
+// Operands of products of bfloat16 matrices, as tiles read them. A block is 32 rows (or columns) of an operand, cut along
+// the inner dimension into steps of 32; one step is two tiles of 16 rows x 64 bytes, one behind the other:
 //   left operand a (M, K):   tile h, row r: a(16 h + r, k .. k + 31)
 //   right operand b (K, N):  tile h, row r: the pairs b(k + 2 r, n), b(k + 2 r + 1, n), n = 16 h .. 16 h + 15
 // What is beyond a matrix is zero in its last blocks and steps.
@@ -70,8 +70,8 @@ HONE_TARGET inline void pack_left_step(MatrixView<bfloat16 const> m, Index row, 
   Square const s = whole_square(m, row, k, copy);
   HONE_UNROLL for (Index r = 0; r < packed_side; ++r) store_line(to + r * packed_side, load_line(s.data + r * s.stride));
 }
-/// One step of a left operand: rows of a are columns of m. Where there are `sums`, the 32 columns' values are added to them, row
-/// after row.
+/// One step of a left operand: rows of a are columns of m. Where there are `sums`, the 32 columns' values are added to them,
+/// row after row.
 HONE_TARGET inline void pack_left_step_transposed(MatrixView<bfloat16 const> m, Index col, Index k, bfloat16* to,
                                                   float* sums = nullptr) {
   alignas(64) bfloat16 copy[packed_step];
