@@ -167,25 +167,27 @@ HONE_SIMD_INLINE inline HalfWords narrow_both(Vec<float> low, Vec<float> high) {
   }
   return r;
 }
-HONE_SIMD_INLINE inline HalfWords permuted(HalfWords from, HalfWords index) {
-  HalfWords r{};
-  for (int i = 0; i < 2 * lanes<float>; ++i) r[i] = from[index[i]];
-  return r;
-}
 HONE_SIMD_INLINE inline HalfWords permuted_kept(LaneMask mask, HalfWords from, HalfWords index) {
   HalfWords r{};
   for (int i = 0; i < 2 * lanes<float>; ++i)
     if (mask >> i & 1) r[i] = from[index[i]];
   return r;
 }
+HONE_SIMD_INLINE inline HalfWords permuted(HalfWords from, HalfWords index) { return permuted_kept(~0u, from, index); }
 HONE_SIMD_INLINE inline HalfWords unpacked_low(HalfWords a, HalfWords b) {
   HalfWords r{};
-  for (int i = 0; i < 2 * lanes<float>; ++i) r[i] = (i % 2 ? b : a)[i / 8 * 8 + i % 8 / 2];
+  for (int i = 0; i < lanes<float>; ++i) {
+    r[2 * i] = a[i / 4 * 8 + i % 4];
+    r[2 * i + 1] = b[i / 4 * 8 + i % 4];
+  }
   return r;
 }
 HONE_SIMD_INLINE inline HalfWords unpacked_high(HalfWords a, HalfWords b) {
   HalfWords r{};
-  for (int i = 0; i < 2 * lanes<float>; ++i) r[i] = (i % 2 ? b : a)[i / 8 * 8 + 4 + i % 8 / 2];
+  for (int i = 0; i < lanes<float>; ++i) {
+    r[2 * i] = a[i / 4 * 8 + 4 + i % 4];
+    r[2 * i + 1] = b[i / 4 * 8 + 4 + i % 4];
+  }
   return r;
 }
 HONE_SIMD_INLINE inline WideWords exclusive_or(WideWords a, WideWords b, WideWords c) { return a ^ b ^ c; }
