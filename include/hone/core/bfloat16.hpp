@@ -11,7 +11,7 @@ namespace hone {
 /// A 16-bit floating-point number with the exponent of float and 8 significant bits: the upper half of a float.
 ///
 /// Storage only: it converts to float without loss, and from float rounding to nearest, ties to even. Values above the
-/// largest finite one become infinite; NaN stays NaN. Relative rounding error at most 2^-9.
+/// largest finite one become infinite; NaN stays NaN. Relative rounding error at most 2^-8.
 struct bfloat16 {
   std::uint16_t bits;
 

@@ -10,6 +10,9 @@
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define HONE_X86_64 1
+#if !defined(__CUDACC__)
+#define HONE_X86_64_KERNELS 1  // nvcc drops the targets of lambdas; a .cu file has the portable kernels, or those of another
+#endif                         // file (HONE_KERNELS_ELSEWHERE in cpu/kernels.hpp)
 #include <cpuid.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
@@ -76,8 +79,8 @@ inline ProcessorFeatures read_features() {
   if (!__get_cpuid(1, &a, &b, &c, &d)) return features;
   bool const fma = c >> 12 & 1, saves = c >> 27 & 1, avx = c >> 28 & 1;
   if (!saves || !avx) return features;
-  unsigned low = 0, high = 0;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));  // which registers the system saves
+  unsigned low = 0;
+  __asm__ volatile("xgetbv" : "=a"(low) : "c"(0) : "edx");  // which registers the system saves
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return features;
   auto const has = [](unsigned word, std::initializer_list<int> bits) {
     for (int const bit : bits)

@@ -17,7 +17,7 @@ struct Bfloat16Dots {
 
 namespace detail {
 
-#if defined(HONE_X86_64)
+#if defined(HONE_X86_64_KERNELS)
 /// Seconds of the fastest of a few bursts of `turns` x 12 independent operations on registers.
 template <class Burst>
 double burst_seconds(Burst const& burst) {

@@ -17,7 +17,7 @@ inline constexpr bool is_kernel = !std::is_base_of_v<NoKernel, Kernel>;
 /// Not inline, so that it can be compiled elsewhere.
 template <class Op>
 void run_kernel(HostContext& context, Op const& op) {
-#if defined(HONE_X86_64)
+#if defined(HONE_X86_64_KERNELS)
   InstructionSet const set = context.instruction_set();
   if constexpr (is_kernel<amx::Kernel<Op>>)
     if (set == InstructionSet::amx) return amx::Kernel<Op>::run(context, op);

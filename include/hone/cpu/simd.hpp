@@ -60,7 +60,7 @@ using Step = std::integral_constant<Index, value>;
 #undef HONE_SIMD_AVX512
 #undef HONE_TARGET
 
-#if defined(HONE_X86_64)
+#if defined(HONE_X86_64_KERNELS)
 #define HONE_SIMD avx2
 #define HONE_SIMD_BYTES 32
 #define HONE_SIMD_AVX512 0

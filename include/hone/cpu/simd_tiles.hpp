@@ -14,7 +14,7 @@
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
-#if defined(HONE_X86_64)
+#if defined(HONE_X86_64_KERNELS)
 #define HONE_SIMD amx
 #define HONE_SIMD_BYTES 64
 #define HONE_SIMD_AVX512 1

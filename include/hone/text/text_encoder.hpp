@@ -41,8 +41,8 @@ struct EncoderScratch {
 /// Text to token ids: added tokens, normalizer, split at white space and punctuation, WordPiece.
 ///
 /// Plain ASCII words are cut where they stand, without a copy. One of less than 16 letters and digits is first looked up
-/// whole: its end, its lower case and its key are found eight bytes at a time. A run with anything else in it, up to the next
-/// ASCII blank or punctuation mark, goes through the normalizer: such a run can be normalised alone, because an ASCII
+/// whole: its end, its lower case and its key are found eight bytes at a time. A run with anything else in it, up to the
+/// next ASCII blank or punctuation mark, goes through the normalizer: such a run can be normalised alone, because an ASCII
 /// character never changes with its neighbours and never lets marks move across it.
 class TextEncoder {
  public:

@@ -73,8 +73,8 @@ struct Kernel<AttentionForward<P>> {
   }
 
   template <int vectors>
-  HONE_TARGET static void query_block(Item const& item, Index first, In q, T const* key_panels, T const* values, T* columns, T* scores,
-                          T* tile, Out y, Statistic lse) {
+  HONE_TARGET static void query_block(Item const& item, Index first, In q, T const* key_panels, T const* values, T* columns,
+                                      T* scores, T* tile, Out y, Statistic lse) {
     constexpr int L = lanes<T>, block = vectors * L;
     transpose_rows(q, item.scale, block, columns);
     V highest[vectors], total[vectors] = {};

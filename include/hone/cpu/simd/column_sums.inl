@@ -5,8 +5,8 @@ inline constexpr Index partial_rows = 64;
 
 /// result[q][c] (+)= sum over chunks of partials(chunk, q * cols + c), chunks in order; partials (chunks, count * cols).
 template <class T, std::size_t count>
-HONE_TARGET void add_partials(HostContext& context, MatrixView<T const> partials, std::array<VectorView<T>, count> const& results,
-                  Write write) {
+HONE_TARGET void add_partials(HostContext& context, MatrixView<T const> partials,
+                              std::array<VectorView<T>, count> const& results, Write write) {
   for (std::size_t q = 0; q < count; ++q) {
     VectorView<T> const to = results[q];
     if (!to) continue;

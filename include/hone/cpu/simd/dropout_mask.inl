@@ -60,7 +60,8 @@ HONE_SIMD_INLINE inline void philox_vectors(Words& c0, Words& c1, Words& c2, Wor
 ///
 /// `factors` has room for cols rounded up to a multiple of 8 * word_lanes.
 template <class T>
-HONE_TARGET void dropout_factors(Dropout const& dropout, Index position, Index example, Index cols, T* HONE_RESTRICT factors) {
+HONE_TARGET void dropout_factors(Dropout const& dropout, Index position, Index example, Index cols,
+                                 T* HONE_RESTRICT factors) {
   T const scale = static_cast<T>(dropout.scale());
   auto const threshold = static_cast<std::uint16_t>(dropout.threshold);  // at most 65535
   for (Index first = 0; first < cols; first += 8 * word_lanes) {

@@ -43,8 +43,8 @@ HONE_SIMD_INLINE inline Vec<float> widen(VectorOf<bfloat16>::Bits bits) {
   words <<= 16;
   return reinterpret_cast<Vec<float>>(words);
 }
-/// bfloat16's bits of float, rounded to nearest, ties to even; NaN stays NaN. (The processor's own instruction makes denormal
-/// numbers zero.)
+/// bfloat16's bits of float, rounded to nearest, ties to even; NaN stays NaN. (The processor's own instruction makes
+/// denormal numbers zero.)
 HONE_SIMD_INLINE inline VectorOf<bfloat16>::Bits narrow(Vec<float> value) {
 #if HONE_SIMD_BF16
   VectorOf<bfloat16>::Bits bits;
