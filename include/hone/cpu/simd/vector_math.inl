@@ -91,8 +91,8 @@ HONE_SIMD_INLINE inline NormalDistribution<T> vector_normal(Vec<T> u) {
 }
 
 /// Phi(u) and the derivative of gelu, Phi(u) + u phi(u), for results that are rounded to bfloat16: odd polynomials around
-/// 1/2 in u between -4.5 and 4.5, constant outside (fitted to the least largest error). |error| <= 1e-5 and 1e-4: small beside
-/// the rounding of results near 1, which is 4e-3 at most.
+/// 1/2 in u between -4.5 and 4.5, constant outside (fitted to the least largest error). |error| <= 1e-5 and 1e-4: small
+/// beside the rounding of results near 1, which is 4e-3 at most.
 HONE_SIMD_INLINE inline NormalDistribution<float> vector_gelu_factors(Vec<float> u) {
   u = u > 4.5f ? splat(4.5f) : u;
   u = u < -4.5f ? splat(-4.5f) : u;
