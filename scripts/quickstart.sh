@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh clone to a fine-tuned classifier: installs what is missing, builds in build/, and runs the main job.
 #
-#   scripts/quickstart.sh                            on an embedded corpus: nothing is downloaded, under three minutes
+#   scripts/quickstart.sh                            on an embedded corpus: nothing is downloaded, a few minutes
 #   scripts/quickstart.sh --model DIR --data PATH    the real thing: a Hugging Face model folder, and IMDB as folder or archive
 #
 # Every argument is passed on to `build/examples/hone finetune`; --help lists them all.

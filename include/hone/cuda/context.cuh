@@ -157,7 +157,7 @@ class CudaContext {
     check_launch(Kernel::name, shape);
     if (shape.blocks == 0 || shape.blocks_y == 0) return;
     detail::DeviceScope const scope(device_.index);
-    auto* const function = &detail::run_kernel<Kernel>;
+    auto* const function = &detail::launched_kernel<Kernel>;
     if (shape.shared_bytes > default_shared_bytes) allow_shared(function, shape.shared_bytes, Kernel::name);
     dim3 const grid(static_cast<unsigned>(shape.blocks), static_cast<unsigned>(shape.blocks_y));
     function<<<grid, Kernel::threads, shape.shared_bytes, stream()>>>(kernel);

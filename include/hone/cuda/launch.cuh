@@ -11,7 +11,7 @@ namespace hone::detail {
 
 /// Every hand-written kernel is this function: Kernel says what a thread does, and how many there are in a block.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::threads) run_kernel(__grid_constant__ Kernel const kernel) {
+__global__ void __launch_bounds__(Kernel::threads) launched_kernel(__grid_constant__ Kernel const kernel) {
   kernel(CudaThread{});
 }
 
