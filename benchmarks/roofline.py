@@ -63,7 +63,7 @@ for name, peak in peaks:
                f'<text x="{right - 4}" y="{y_of(peak) - 6:.1f}" text-anchor="end">{html.escape(name)}: {peak:g}</text>')
 knee = max(peak for _, peak in peaks) / bandwidth
 svg.append(f'<path d="M{x_of(x_low):.1f} {y_of(max(bandwidth * x_low, y_low)):.1f}L{x_of(knee):.1f} {y_of(knee * bandwidth):.1f}" '
-           f'stroke="#333" stroke-width="2"/><text x="{x_of(0.12):.1f}" y="{y_of(bandwidth * 0.12) - 14:.1f}">memory: '
+           f'stroke="#333" stroke-width="2"/><text x="{x_of(0.12):.1f}" y="{y_of(bandwidth * 0.12) - 34:.1f}">memory: '
            f'{bandwidth:g} GB/s</text>')
 colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00', '#000000', '#7f3c8d', '#b22222', '#4b6a00',
            '#555555', '#008b8b']
