@@ -125,12 +125,49 @@ TEST_CASE("sums longer than one block of the inner dimension, and more columns t
   check<fp64>(5, 1000, 33);
 }
 
+TEST_CASE("gradients of weights over several blocks of rows, and more columns than are summed together") {
+  check<fp32>(1000, 450, 70);
+  check<fp64>(450, 200, 17);
+}
+
+TEST_CASE("weights that are kept in panels are those of their version, and give the same bits as weights that are not") {
+  auto const x = Grid<float>::random(40, 900, 1), dy = Grid<float>::random(40, 70, 2);
+  Grid<float> weight = Grid<float>::random(70, 900, 3);
+  auto const other = Grid<float>::random(70, 900, 4);
+  HostContext context({2});
+  auto const products = [&](std::uint64_t version) {
+    Grid<float> y(40, 70), dx(40, 900);
+    run<Cpu<fp32>>(context, LinearForward<fp32>{x.view(), weight.view(), {}, y.view(), version});
+    run<Cpu<fp32>>(context, LinearBackwardInput<fp32>{dy.view(), weight.view(), dx.view(), Write::assign, version});
+    std::vector<float> all;
+    for (Index r = 0; r < 40; ++r) {
+      for (Index c = 0; c < 70; ++c) all.push_back(y(r, c));
+      for (Index c = 0; c < 900; ++c) all.push_back(dx(r, c));
+    }
+    return all;
+  };
+  std::vector<float> const plain = products(0);
+  CHECK(products(11) == plain);
+  for (Index r = 0; r < 70; ++r)
+    for (Index c = 0; c < 900; ++c) weight(r, c) = other(r, c);
+  CHECK(products(11) == plain);  // the version says that nothing changed
+  std::vector<float> const changed = products(12);
+  CHECK(changed != plain);
+  CHECK(changed == products(0));
+}
+
 TEST_CASE("a row of a linear layer has the same bits in every batch") {
   auto const x = Grid<float>::random(131, 500, 1), weight = Grid<float>::random(70, 500, 2),
              bias = Grid<float>::random(1, 70, 3);
   HostContext context({2});
   Grid<float> all(131, 70);
   run<Cpu<fp32>>(context, LinearForward<fp32>{x.view(), weight.view(), bias.vector(), all.view()});
+  Grid<float> large(1300, 500), many(1300, 70);  // more rows than weights are kept for, and longer pieces of them
+  for (Index r = 0; r < 1300; ++r)
+    for (Index c = 0; c < 500; ++c) large(r, c) = x(r % 131, c);
+  run<Cpu<fp32>>(context, LinearForward<fp32>{large.view(), weight.view(), bias.vector(), many.view(), 1});
+  for (Index r = 0; r < 1300; ++r)
+    for (Index c = 0; c < 70; ++c) REQUIRE(many(r, c) == all(r % 131, c));
   for (Index const row : {0, 1, 7, 8, 100, 130}) {
     Grid<float> alone(1, 70);
     run<Cpu<fp32>>(context, LinearForward<fp32>{x.view().row_block(row, 1), weight.view(), bias.vector(), alone.view()});

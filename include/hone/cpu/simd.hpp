@@ -21,6 +21,7 @@
 #include "hone/core/precision.hpp"
 #include "hone/core/row_map.hpp"
 #include "hone/cpu/attention_items.hpp"
+#include "hone/cpu/packed_weights.hpp"
 #include "hone/cpu/scratch.hpp"
 #include "hone/ops/activation.hpp"
 #include "hone/ops/adamw.hpp"

@@ -44,9 +44,9 @@ struct Kernel<AttentionForward<P>> {
   using Item = AttentionItem<T>;
 
   HONE_TARGET static void run(HostContext& context, AttentionForward<P> const& op) {
-    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool) HONE_TARGET {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool last) HONE_TARGET {
       AttentionHead<T> const at(op, b, h);
-      head(at.item, at.queries(op.q), at.keys(op.k), at.keys(op.v), at.queries(op.y), at.statistic(op.lse));
+      head(at.item, last, at.queries(op.q), at.keys(op.k), at.keys(op.v), at.queries(op.y), at.statistic(op.lse));
     });
   }
 
@@ -55,7 +55,7 @@ struct Kernel<AttentionForward<P>> {
   using Out = MatrixView<A>;
   using Statistic = MatrixView<T>;
 
-  HONE_TARGET static void head(Item const& item, In q, In k, In v, Out y, Statistic lse) {
+  HONE_TARGET static void head(Item const& item, bool last, In q, In k, In v, Out y, Statistic lse) {
     constexpr Index block = 3 * lanes<T>;
     Index const keys = item.padded_keys(), width = item.padded_width();
     Pieces<T> pieces(
@@ -67,19 +67,26 @@ struct Kernel<AttentionForward<P>> {
     copy_rows(v, T(1), item.keys, width, values);
     for_query_blocks<T>(item.queries, [&](Index first, auto vectors) HONE_TARGET {
       Index const count = std::min<Index>(item.queries - first, vectors * lanes<T>);
+      // The next block of queries, or the next head's first; of its keys and values an equal part with each block.
+      RowsAhead<A> ahead(item.width, block, keys / key_group);
+      Index const next = first + count;
+      if (next < item.queries) ahead.add(q, next), ahead.add(y, next);
+      else if (!last) ahead.add(q, 0, item.width), ahead.add(y, 0, item.width);
+      if (!last) ahead.add(k, first, item.width), ahead.add(v, first, item.width);
       query_block<vectors>(item, first, q.row_block(first, count), key_panels, values, columns, scores, tile,
-                           y.row_block(first, count), lse.row_block(first, count));
+                           y.row_block(first, count), lse.row_block(first, count), ahead);
     });
   }
 
   template <int vectors>
   HONE_TARGET static void query_block(Item const& item, Index first, In q, T const* key_panels, T const* values, T* columns,
-                                      T* scores, T* tile, Out y, Statistic lse) {
+                                      T* scores, T* tile, Out y, Statistic lse, RowsAhead<A>& ahead) {
     constexpr int L = lanes<T>, block = vectors * L;
     transpose_rows(q, item.scale, block, columns);
     V highest[vectors], total[vectors] = {};
     for (V& h : highest) h = splat(-std::numeric_limits<T>::infinity());
     for (Index j = 0; j < item.keys; j += key_group) {
+      ahead.some();
       score_group<T, vectors>(item.width, key_panels + j * item.width, columns, scores + j * block);
       for (Index i = j; i < std::min(j + key_group, item.keys); ++i)
         HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] =
@@ -112,11 +119,11 @@ struct Kernel<AttentionBackward<P>> {
   using Item = AttentionItem<T>;
 
   HONE_TARGET static void run(HostContext& context, AttentionBackward<P> const& op) {
-    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool) HONE_TARGET {
+    for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool last) HONE_TARGET {
       AttentionHead<T> const at(op, b, h);
       Queries const data{at.queries(op.q),     at.queries(op.y),       at.queries(op.dy),
                          at.statistic(op.lse), at.statistic(op.delta), at.queries(op.dq)};
-      head(at.item, data, at.keys(op.k), at.keys(op.v), at.keys(op.dk), at.keys(op.dv));
+      head(at.item, last, data, at.keys(op.k), at.keys(op.v), at.keys(op.dk), at.keys(op.dv));
     });
   }
 
@@ -136,19 +143,20 @@ struct Kernel<AttentionBackward<P>> {
   struct Memory {                                         // of one thread
     T *key_panels, *value_panels, *keys;                  // k and v of the item, in the order in which products read them
     T *key_sums, *value_sums;                             // dk and dv so far
-    T *scores, *slopes;                                   // of the block, by [key][query]
+    T *scores, *slopes;                                   // of a group of keys, of all, by [key][query]
     T *q_columns, *dy_columns, *q_rows, *dy_rows, *tile;  // of the block
   };
 
-  HONE_TARGET static void head(Item const& item, Queries const& data, In k, In v, Out dk, Out dv) {
+  HONE_TARGET static void head(Item const& item, bool last, Queries const& data, In k, In v, Out dk, Out dv) {
     constexpr Index block = 3 * lanes<T>;
     Index const keys = item.padded_keys(), width = item.padded_width();
     Pieces<T> pieces(
-        scratch<T>(Scratch::attention, keys * (5 * width + 2 * block) + 5 * width * block + 256));
+        scratch<T>(Scratch::attention, keys * (5 * width + block) + (5 * width + key_group) * block + 256));
     Memory memory;
     for (T** piece : {&memory.key_panels, &memory.value_panels, &memory.keys, &memory.key_sums, &memory.value_sums})
       *piece = pieces.take(keys * width);
-    for (T** piece : {&memory.scores, &memory.slopes}) *piece = pieces.take(keys * block);
+    memory.scores = pieces.take(key_group * block);
+    memory.slopes = pieces.take(keys * block);
     for (T** piece : {&memory.q_columns, &memory.dy_columns, &memory.q_rows, &memory.dy_rows, &memory.tile})
       *piece = pieces.take(width * block);
     pack_rows(k, keys, memory.key_panels);
@@ -158,24 +166,37 @@ struct Kernel<AttentionBackward<P>> {
     std::fill(memory.value_sums, memory.value_sums + keys * width, T(0));
     for_query_blocks<T>(item.queries, [&](Index first, auto vectors) HONE_TARGET {
       Index const count = std::min<Index>(item.queries - first, vectors * lanes<T>);
-      query_block<vectors>(item, first, data.block(first, count), memory);
-    });
-    for (Index r = 0; r < item.keys; ++r) {
-      for (Index c = 0; c < item.width; ++c) {
-        dk(r, c) = A(memory.key_sums[r * width + c]);
-        dv(r, c) = A(memory.value_sums[r * width + c]);
+      // As in forward; what is written at the end of a head, in its last block.
+      RowsAhead<A> ahead(item.width, block, keys / key_group);
+      Index const next = first + count;
+      In const of_queries[] = {data.q, data.y, data.dy, In(data.dq)};
+      for (In const& m : of_queries) {
+        if (next < item.queries)
+          ahead.add(m, next);
+        else if (!last)
+          ahead.add(m, 0, item.width);
       }
-    }
+      if (!last) ahead.add(k, first, item.width), ahead.add(v, first, item.width);
+      ahead.add(dk, first), ahead.add(dv, first);
+      query_block<vectors>(item, first, data.block(first, count), memory, ahead);
+    });
+    for (Index r = 0; r < item.keys; ++r)
+      for_vectors<T>(item.width, [&](Index c, auto part) HONE_SIMD_INLINE {
+        store(dk.row(r) + c, load(memory.key_sums + r * width + c), part);
+        store(dv.row(r) + c, load(memory.value_sums + r * width + c), part);
+      });
   }
 
   template <int vectors>
-  HONE_TARGET static void query_block(Item const& item, Index first, Queries const& data, Memory const& memory) {
+  HONE_TARGET static void query_block(Item const& item, Index first, Queries const& data, Memory const& memory,
+                                      RowsAhead<A>& ahead) {
     constexpr int L = lanes<T>, block = vectors * L;
     Index const count = data.q.rows, width = item.padded_width();
     transpose_rows(data.q, item.scale, block, memory.q_columns);
-    transpose_rows(data.dy, T(1), block, memory.dy_columns);
+    T const kept = static_cast<T>(item.dropout.scale());
+    transpose_rows(data.dy, kept, block, memory.dy_columns);
     copy_rows(data.q, item.scale, count, width, memory.q_rows);
-    copy_rows(data.dy, T(1), count, width, memory.dy_rows);
+    copy_rows(data.dy, kept, count, width, memory.dy_rows);
     alignas(64) T lse[block], delta[block];
     for (Index r = 0; r < block; ++r) {
       lse[r] = std::numeric_limits<T>::infinity();  // lanes with no query: probability 0
@@ -188,9 +209,9 @@ struct Kernel<AttentionBackward<P>> {
       lse[r] = data.lse(r, 0);
       data.delta(r, 0) = delta[r] = hone::detail::HONE_SIMD::sum<T>(sum);
     }
-    T const kept = static_cast<T>(item.dropout.scale());
     for (Index j = 0; j < item.keys; j += key_group) {
-      T *const scores = memory.scores + j * block, *const slopes = memory.slopes + j * block;
+      T *const scores = memory.scores, *const slopes = memory.slopes + j * block;
+      ahead.some();
       score_group<T, vectors>(item.width, memory.key_panels + j * item.width, memory.q_columns, scores);
       score_group<T, vectors>(item.width, memory.value_panels + j * item.width, memory.dy_columns, slopes);
       alignas(64) std::uint32_t words[4][round_up(block, word_lanes)];
@@ -203,11 +224,11 @@ struct Kernel<AttentionBackward<P>> {
           V masked = p, dp = load(slope);
           if (item.dropout.active()) {
             std::uint32_t const* const lane_words = &words[i / 2][v * L];
-            masked = keep_lanes<T>(p * kept, lane_words, i, item.dropout.threshold);
-            dp = keep_lanes<T>(dp * kept, lane_words, i, item.dropout.threshold);
+            masked = keep_lanes<T>(p, lane_words, i, item.dropout.threshold);
+            dp = keep_lanes<T>(dp, lane_words, i, item.dropout.threshold);
           }
           store(slope, p * (dp - block_delta));  // dS
-          store(score, masked);                  // M * P
+          store(score, masked);                  // P where it is kept
         }
       }
       add_weighted_queries<T, vectors>(count, scores, memory.dy_rows, width, memory.value_sums + j * width);

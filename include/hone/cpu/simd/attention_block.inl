@@ -43,13 +43,13 @@ HONE_TARGET void pack_rows(MatrixView<A const> rows, Index padded, T* to) {
   std::fill(to + packed * rows.cols, to + padded * rows.cols, T(0));
 }
 
-/// to[r][c] = factor * rows(r, c), with zeros up to `height` rows of `width` values.
+/// to[r][c] = factor * rows(r, c), with zeros up to `height` rows of `width` values, whole vectors.
 template <class T, class A>
 HONE_TARGET void copy_rows(MatrixView<A const> rows, T factor, Index height, Index width, T* HONE_RESTRICT to) {
   for (Index r = 0; r < height; ++r, to += width) {
     Index const valid = r < rows.rows ? rows.cols : 0;
-    for (Index c = 0; c < valid; ++c) to[c] = factor * T(rows(r, c));
-    for (Index c = valid; c < width; ++c) to[c] = T(0);
+    for_vectors<T>(valid, [&](Index c, auto part) HONE_SIMD_INLINE { store(to + c, load(rows.row(r) + c, part) * factor); });
+    for (Index c = round_up(valid, lanes<T>); c < width; ++c) to[c] = T(0);
   }
 }
 
@@ -61,22 +61,99 @@ HONE_TARGET void transpose_rows(MatrixView<A const> rows, T factor, Index height
   for (Index c = 0; c < rows.cols; ++c) std::fill(to + c * height + rows.rows, to + (c + 1) * height, T(0));
 }
 
+/// A column of Philox counters, in two vectors of 64-bit lanes: the counters of even and of odd queries. What is above
+/// the low 32 bits has no meaning, and costs nothing: a multiplication does not read it.
+struct WidePair {
+  using Wide = VectorOf<double>::Unsigned;
+  Wide even, odd;
+};
+HONE_SIMD_INLINE inline WidePair multiply(WidePair a, std::uint32_t by) {
+  Words const factor = Words{} + by;
+  return {multiply_even(reinterpret_cast<Words>(a.even), factor), multiply_even(reinterpret_cast<Words>(a.odd), factor)};
+}
+/// high(a) ^ b ^ key
+HONE_SIMD_INLINE inline WidePair mix(WidePair a, WidePair b, std::uint32_t key) {
+  return {(a.even >> 32) ^ b.even ^ key, (a.odd >> 32) ^ b.odd ^ key};
+}
+HONE_SIMD_INLINE inline WidePair mix(WidePair a, std::uint32_t key) { return {(a.even >> 32) ^ key, (a.odd >> 32) ^ key}; }
+HONE_SIMD_INLINE inline Words merge(WidePair a) {
+  return reinterpret_cast<Words>((a.even & 0xFFFFFFFFu) | (a.odd << 32));
+}
+
+/// philox4x32 of the counters (c0, query + lane, c2, c3). What the queries share is computed once: of the first three rounds
+/// only one multiplication of the second and one of the third are by vectors.
+HONE_SIMD_INLINE inline void philox_of_queries(std::uint32_t c0, std::uint32_t query, std::uint32_t c2, std::uint32_t c3,
+                                               std::uint32_t k0, std::uint32_t k1, Words (&words)[4]) {
+  constexpr std::uint32_t m0 = 0xD2511F53u, m1 = 0xCD9E8D57u, w0 = 0x9E3779B9u, w1 = 0xBB67AE85u;
+  auto const high = [](std::uint64_t product) HONE_SIMD_INLINE { return static_cast<std::uint32_t>(product >> 32); };
+  auto const low = [](std::uint64_t product) HONE_SIMD_INLINE { return static_cast<std::uint32_t>(product); };
+  Words const queries = counting(query);
+  // Round 1: all products are of scalars.
+  std::uint64_t p = std::uint64_t{m0} * c0, q = std::uint64_t{m1} * c2;
+  std::uint32_t const first = high(q) ^ k0, c1_1 = low(q), c2_1 = high(p) ^ c3 ^ k1, c3_1 = low(p);
+  WidePair x0{reinterpret_cast<WidePair::Wide>(queries) ^ first, (reinterpret_cast<WidePair::Wide>(queries) >> 32) ^ first};
+  k0 += w0, k1 += w1;
+  // Round 2
+  WidePair const p2 = multiply(x0, m0);
+  q = std::uint64_t{m1} * c2_1;
+  std::uint32_t const c0_2 = high(q) ^ c1_1 ^ k0, c1_2 = low(q);
+  WidePair x2 = mix(p2, c3_1 ^ k1);
+  k0 += w0, k1 += w1;
+  // Round 3
+  p = std::uint64_t{m0} * c0_2;
+  WidePair x1 = multiply(x2, m1);
+  x0 = mix(x1, c1_2 ^ k0);
+  std::uint32_t const joined = high(p) ^ k1;
+  x2 = {p2.even ^ joined, p2.odd ^ joined};
+  WidePair x3{WidePair::Wide{} + low(p), WidePair::Wide{} + low(p)};
+  HONE_UNROLL for (int round = 3; round < 10; ++round) {
+    k0 += w0, k1 += w1;
+    WidePair const a = multiply(x0, m0), b = multiply(x2, m1);
+    x0 = mix(b, x1, k0);
+    x1 = b;
+    x2 = mix(a, x3, k1);
+    x3 = a;
+  }
+  words[0] = merge(x0), words[1] = merge(x1), words[2] = merge(x2), words[3] = merge(x3);
+}
+
 /// The Philox words of `key_group` keys from `key` on, for every query of a block: words[w][query].
 template <class T, int vectors>
 HONE_SIMD_INLINE inline void attention_words(AttentionItem<T> const& item, Index query, Index key,
                                                std::uint32_t (&words)[4][round_up(vectors * lanes<T>, word_lanes)]) {
   constexpr int calls = static_cast<int>(round_up(vectors * lanes<T>, word_lanes)) / word_lanes;
   HONE_UNROLL for (int call = 0; call < calls; ++call) {
-    Words c0 = Words{} + static_cast<std::uint32_t>(item.head * 8192 + key / 8);
-    Words c1 = counting(static_cast<std::uint32_t>(query + call * word_lanes));
-    Words c2 = Words{} + static_cast<std::uint32_t>(item.example), c3 = Words{} + item.dropout.step;
-    philox_vectors(c0, c1, c2, c3, item.dropout.key0, item.dropout.key1);
-    std::memcpy(&words[0][call * word_lanes], &c0, sizeof c0);
-    std::memcpy(&words[1][call * word_lanes], &c1, sizeof c1);
-    std::memcpy(&words[2][call * word_lanes], &c2, sizeof c2);
-    std::memcpy(&words[3][call * word_lanes], &c3, sizeof c3);
+    Words of_call[4];
+    philox_of_queries(static_cast<std::uint32_t>(item.head * 8192 + key / 8),
+                      static_cast<std::uint32_t>(query + call * word_lanes), static_cast<std::uint32_t>(item.example),
+                      item.dropout.step, item.dropout.key0, item.dropout.key1, of_call);
+    for (int w = 0; w < 4; ++w) std::memcpy(&words[w][call * word_lanes], &of_call[w], sizeof of_call[w]);
   }
 }
+
+/// Fetches rows that will be read (or written) soon, some with each call.
+template <class A>
+class RowsAhead {
+ public:
+  /// `count` rows are wanted in `calls` calls.
+  RowsAhead(Index width, Index count, Index calls) : width_(width), each_((count + calls - 1) / calls), end_(count) {}
+  /// `rows` from row `first` on, `shift` columns further right.
+  HONE_SIMD_INLINE void add(MatrixView<A const> rows, Index first, Index shift = 0) {
+    if (first < rows.rows) from_[used_] = rows.row_block(first, rows.rows - first), from_[used_++].data += shift;
+  }
+  HONE_SIMD_INLINE void some() {
+    constexpr Index line = 64 / Index{sizeof(A)};
+    for (Index const until = std::min(row_ + each_, end_); row_ < until; ++row_)
+      for (int m = 0; m < used_; ++m)
+        if (row_ < from_[m].rows)
+          for (Index c = 0; c < width_; c += line) __builtin_prefetch(from_[m].row(row_) + c, 0, 2);
+  }
+
+ private:
+  Index width_, each_, end_, row_ = 0;
+  int used_ = 0;
+  MatrixView<A const> from_[8];
+};
 
 /// `value` where bits >= threshold, else zero. Not a template: nvcc 13 cannot read a choice between vectors in one.
 HONE_SIMD_INLINE inline Vec<float> where_at_least(Words bits, std::uint32_t threshold, Vec<float> value) {
@@ -90,11 +167,8 @@ HONE_SIMD_INLINE inline Vec<T> keep_lanes(Vec<T> value, std::uint32_t const* wor
   if constexpr (std::is_same_v<T, float>) {
     Words word;
     std::memcpy(&word, words, sizeof word);
-    if (key % 2)
-      word >>= 16;
-    else
-      word &= 0xFFFFu;
-    return where_at_least(word, threshold, value);
+    if (key % 2 == 0) word <<= 16;
+    return where_at_least(word, threshold << 16, value);
   } else {
     for (int i = 0; i < lanes<T>; ++i)
       if (((words[i] >> (16 * (key % 2))) & 0xFFFFu) < threshold) value[i] = T(0);

@@ -9,3 +9,4 @@
 #include "hone/cpu/simd/dots.inl"
 #include "hone/cpu/simd/block_product.inl"
 #include "hone/cpu/simd/linear_bfloat16.inl"
+#include "hone/cpu/simd/linear_gradient_bfloat16.inl"

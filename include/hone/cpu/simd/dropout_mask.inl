@@ -36,8 +36,15 @@ HONE_SIMD_INLINE inline void multiply_wide(Words a, std::uint32_t by, Words& low
   Words const factor = Words{} + by;
   Wide const even = multiply_even(a, factor);
   Wide const odd = multiply_even(reinterpret_cast<Words>(reinterpret_cast<Wide>(a) >> 32), factor);
+#if HONE_SIMD_AVX512 && !defined(__CUDACC__)
+  // One shuffle each instead of shifts, which would run where the products do.
+  Words const e = reinterpret_cast<Words>(even), o = reinterpret_cast<Words>(odd);
+  low = __builtin_shufflevector(e, o, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);
+  high = __builtin_shufflevector(e, o, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+#else
   low = reinterpret_cast<Words>((even & 0xFFFFFFFFu) | (odd << 32));
   high = reinterpret_cast<Words>((even >> 32) | (odd & 0xFFFFFFFF00000000u));
+#endif
 }
 
 /// philox4x32 for as many counters as a vector has lanes; c0 .. c3 become the words.

@@ -4,61 +4,133 @@ template <class P>
 struct Kernel<EmbeddingForward<P>> {
   using A = ActivationOf<P>;
   using T = StatisticOf<P>;
-  using V = Vec<T>;
   HONE_TARGET static void run(HostContext& context, EmbeddingForward<P> const& op) {
-    Index const width = op.z.cols;
-    context.pool().parallel_for(op.z.rows, 16, [&](Index begin, Index end) HONE_TARGET {
-      for (Index n = begin; n < end; ++n) {
-        A const *const word = op.word.row(op.tokens[n]), *const segment = op.segment.row(op.segments[n]);
-        A const* const position = op.position.row(op.positions[n]);
-        A *const z = op.z.row(n), *const y = op.y.row(n);
-        V total{};
+    Index const width = op.z.cols, line = 64 / static_cast<Index>(sizeof(A));
+    context.pool().parallel_for(op.z.rows, 32, [&](Index begin, Index end) HONE_TARGET {
+      DropoutRows masks(op.dropout, op.rows, width);
+      for_strips(begin, end, [&](Index n, auto rows) HONE_SIMD_INLINE {
+        constexpr int count = decltype(rows)::value;
+        for (Index next = n + count; next < std::min(n + 2 * count, end); ++next)  // words lie anywhere
+          for (Index c = 0; c < width; c += line) __builtin_prefetch(op.word.row(op.tokens[next]) + c, 0, 3);
+        Strip<A> const z = strip_of(op.z, n), y = strip_of(op.y, n);
+        A const *word[count], *segment[count], *position[count];
+        HONE_UNROLL for (int r = 0; r < count; ++r) {
+          word[r] = op.word.row(op.tokens[n + r]);
+          segment[r] = op.segment.row(op.segments[n + r]);
+          position[r] = op.position.row(op.positions[n + r]);
+        }
+        Vec<T> total[count] = {};
         for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-          V value = load(word + c, part) + load(segment + c, part) + load(position + c, part);
-          value = as_stored<A>(value);
-          store(z + c, value, part);
-          total += value;
+          HONE_UNROLL for (int r = 0; r < count; ++r) {
+            Vec<T> const value =
+                as_stored<A>(load(word[r] + c, part) + load(segment[r] + c, part) + load(position[r] + c, part));
+            store(z.row(r) + c, value, part);
+            total[r] += value;
+          }
         });
-        layer_norm_vectors<A>(z, sum<T>(total), op.gamma.data, op.beta.data, static_cast<T>(op.epsilon),
-                                      width, y, op.mean[n], op.rstd[n]);
-        if (op.dropout.active()) drop_row<A>(op.dropout, op.rows, n, width, y, y);
-      }
+        layer_norm_rows<count, A>(z, total, op.gamma.data, op.beta.data, static_cast<T>(op.epsilon), width, y,
+                                  op.mean.data + n, op.rstd.data + n);
+      });
+      if (masks.active()) drop_rows<A>(masks, op.y, op.y, begin, end);
     });
   }
 };
 
-/// Each thread owns columns of all three tables and goes through the tokens in order, so that sums have a fixed order.
+/// Which tokens use a row of a table: for each row the first, for each token the next one of the same row; -1: none.
+class TokensOfRows {
+ public:
+  static constexpr Index room(Index rows, Index tokens) { return rows + tokens; }
+
+  /// @param memory  room(rows, tokens) numbers
+  TokensOfRows(std::int32_t* memory, Index rows, VectorView<std::int32_t const> ids) : first_(memory), next_(memory + rows) {
+    std::memset(first_, 0xFF, static_cast<std::size_t>(rows) * sizeof *first_);
+    for (Index n = ids.size; n-- > 0;) {
+      next_[n] = first_[ids[n]];
+      first_[ids[n]] = static_cast<std::int32_t>(n);
+    }
+  }
+  std::int32_t first(Index row) const { return first_[row]; }
+  std::int32_t next(Index token) const { return next_[token]; }
+
+ private:
+  std::int32_t *first_, *next_;
+};
+
+/// Sums of a table's rows have the order of the tokens: each row is summed by one thread, or, where a table has few rows,
+/// each column.
 template <class P>
 struct Kernel<EmbeddingBackward<P>> {
   using A = ActivationOf<P>;
   using T = StatisticOf<P>;
-  HONE_TARGET static void run(HostContext& context, EmbeddingBackward<P> const& op) {
-    Index const width = op.z.cols;
-    bool const drops = op.dropout.active();
-    norm_backward<A>(
-        context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write,
-        [&](Index n) HONE_TARGET -> A const* {
-          if (!drops) return op.dy.row(n);
-          drop_row<A>(op.dropout, op.rows, n, width, op.dy.row(n), op.dz.row(n));
-          return op.dz.row(n);
-        },
-        [](Index) HONE_TARGET {});
-    if (op.write == Write::assign) {
-      MatrixView<MasterOf<P>> const tables[] = {op.dword, op.dposition, op.dsegment};
-      for (auto const& table : tables)
-        context.pool().parallel_for(table.rows, 256, [&](Index begin, Index end) HONE_TARGET {
-          for (Index i = begin; i < end; ++i) std::fill_n(table.row(i), width, MasterOf<P>(0));
-        });
+  using M = MasterOf<P>;
+  struct Work {
+    EmbeddingBackward<P> const& op;
+    DropoutRows masks;
+    HONE_SIMD_INLINE Strip<A const> strip(Index n, int count) {
+      if (!masks.active()) return strip_of(op.dy, n);
+      drop_rows<A>(masks, op.dy, op.dz, n, n + count);
+      return strip_of(MatrixView<A const>(op.dz), n);
     }
-    context.pool().parallel_for(width, 64, [&](Index begin, Index end) HONE_TARGET {
-      for (Index n = 0; n < op.dz.rows; ++n) {
-        A const* const from = op.dz.row(n) + begin;
-        for (T* const to : {op.dword.row(op.tokens[n]), op.dposition.row(op.positions[n]), op.dsegment.row(op.segments[n])})
-          for_vectors<T>(end - begin, [&](Index c, auto part) HONE_SIMD_INLINE {
-            store(to + begin + c, load(to + begin + c, part) + load(from + c, part), part);
-          });
-      }
+    template <class Part>
+    HONE_SIMD_INLINE void done(int, Index, Index, Vec<T>, Part) const {}
+  };
+  HONE_TARGET static void run(HostContext& context, EmbeddingBackward<P> const& op) {
+    norm_backward<A>(context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write, [&]() HONE_TARGET {
+      return Work{op, DropoutRows(op.dropout, op.rows, op.z.cols)};
     });
+    Index const width = op.z.cols, tokens = op.dz.rows, words = op.dword.rows, positions = op.dposition.rows;
+    std::int32_t* const memory =
+        scratch<std::int32_t>(Scratch::reduction, TokensOfRows::room(words, tokens) + TokensOfRows::room(positions, tokens));
+    TokensOfRows const of_words(memory, words, op.tokens);
+    TokensOfRows const of_positions(memory + TokensOfRows::room(words, tokens), positions, op.positions);
+    Index const column_pieces = (width + piece_columns - 1) / piece_columns;
+    Index const position_pieces = (positions + piece_positions - 1) / piece_positions;
+    Index const word_pieces = (words + piece_words - 1) / piece_words;
+    context.pool().parallel_for(column_pieces + position_pieces + word_pieces, 1, [&](Index piece, Index) HONE_TARGET {
+      if (piece < column_pieces) return sum_columns(op, piece * piece_columns);
+      piece -= column_pieces;
+      if (piece < position_pieces) return sum_rows(op, op.dposition, of_positions, piece * piece_positions, piece_positions);
+      piece -= position_pieces;
+      sum_rows(op, op.dword, of_words, piece * piece_words, piece_words);
+    });
+  }
+
+ private:
+  static constexpr Index piece_columns = 64, piece_positions = 16, piece_words = 256;
+
+  /// Rows `begin`, ... of a table.
+  HONE_TARGET static void sum_rows(EmbeddingBackward<P> const& op, MatrixView<M> table, TokensOfRows const& of, Index begin,
+                                   Index count) {
+    constexpr int most = 32;  // rows that are read at once
+    for (Index i = begin; i < std::min(begin + count, table.rows); ++i) {
+      M* const to = table.row(i);
+      std::int32_t token = of.first(i);
+      if (op.write == Write::assign && token < 0)
+        for_vectors<M>(table.cols, [&](Index c, auto part) HONE_SIMD_INLINE { store(to + c, Vec<M>{}, part); });
+      for (bool adds = op.write == Write::add; token >= 0; adds = true) {
+        A const* rows[most];
+        int found = 0;
+        for (; token >= 0 && found < most; token = of.next(token)) rows[found++] = op.dz.row(token);
+        for_vectors<M>(table.cols, [&](Index c, auto part) HONE_SIMD_INLINE {
+          Vec<M> sum = adds ? load(to + c, part) : Vec<M>{};
+          for (int k = 0; k < found; ++k) sum += load(rows[k] + c, part);
+          store(to + c, sum, part);
+        });
+      }
+    }
+  }
+  /// Columns `begin`, ... of the segments' table.
+  HONE_TARGET static void sum_columns(EmbeddingBackward<P> const& op, Index begin) {
+    Index const count = std::min(piece_columns, op.dsegment.cols - begin);
+    if (op.write == Write::assign)
+      for (Index i = 0; i < op.dsegment.rows; ++i) std::fill_n(op.dsegment.row(i) + begin, count, M(0));
+    for (Index n = 0; n < op.dz.rows; ++n) {
+      A const* const from = op.dz.row(n) + begin;
+      M* const to = op.dsegment.row(op.segments[n]) + begin;
+      for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE {
+        store(to + c, load(to + c, part) + load(from + c, part), part);
+      });
+    }
   }
 };
 

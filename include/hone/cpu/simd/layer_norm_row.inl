@@ -1,39 +1,64 @@
 namespace hone::detail::HONE_SIMD {
 
-/// y = gamma * (z - mean) * rstd + beta over one row whose sum is known; sets mean and rstd.
-template <class A, class T = ScalarOf<A>>
-HONE_SIMD_INLINE inline void layer_norm_vectors(A const* z, T total, A const* gamma, A const* beta, T epsilon, Index width,
-                                                A* y, T& mean, T& rstd) {
-  T const middle = total / static_cast<T>(width);
-  Vec<T> squares{};
-  for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-    Vec<T> const difference = only<T>(load(z + c, part) - middle, part);
-    squares += difference * difference;
-  });
-  T const inverse = T(1) / std::sqrt(sum<T>(squares) / static_cast<T>(width) + epsilon);
-  for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-    Vec<T> const normal = (load(z + c, part) - middle) * inverse;
-    store(y + c, load(gamma + c, part) * normal + load(beta + c, part), part);
-  });
-  mean = middle;
-  rstd = inverse;
+/// The sum of the lanes, halves onto halves, without a way through memory: the same bits as `sum`.
+template <class T>
+HONE_SIMD_INLINE inline T lane_sum(Vec<T> value) {
+#if defined(__CUDACC__)
+  return sum<T>(value);
+#else
+  [&]<int... i>(std::integer_sequence<int, i...>) HONE_SIMD_INLINE {
+    constexpr int all = lanes<T>;
+    if constexpr (all >= 16) value += __builtin_shufflevector(value, value, ((i + 8) % all)...);
+    if constexpr (all >= 8) value += __builtin_shufflevector(value, value, ((i + 4) % all)...);
+    if constexpr (all >= 4) value += __builtin_shufflevector(value, value, ((i + 2) % all)...);
+    value += __builtin_shufflevector(value, value, ((i + 1) % all)...);
+  }(std::make_integer_sequence<int, lanes<T>>{});
+  return value[0];
+#endif
 }
 
-/// The two means that layer norm's backward needs: of g = gamma * dy and of g * xhat.
-template <class T>
-struct NormMeans {
-  T g, g_normal;
+/// `count` rows of a matrix, one below the other.
+template <class A>
+struct Strip {
+  A* first;
+  Index stride;
+  HONE_SIMD_INLINE A* row(int r) const { return first + r * stride; }
+  HONE_SIMD_INLINE operator Strip<A const>() const { return {first, stride}; }
+  /// Asks for the line of column c in the rows of the next strip.
+  template <int count>
+  HONE_SIMD_INLINE void fetch_next(Index c) const {
+    if constexpr (count > 1)
+      HONE_UNROLL for (int r = 0; r < count; ++r) __builtin_prefetch(row(count + r) + c, 0, 3);
+  }
 };
-template <class A, class T = ScalarOf<A>>
-HONE_SIMD_INLINE inline NormMeans<T> layer_norm_means(A const* dy, A const* z, A const* gamma, T mean, T rstd,
-                                                      Index width) {
-  Vec<T> sum_g{}, sum_g_normal{};
+template <class A>
+HONE_SIMD_INLINE inline Strip<A> strip_of(MatrixView<A> m, Index n) {
+  return {m.row(n), m.stride};
+}
+
+/// y = gamma * (z - mean) * rstd + beta over `count` rows, total[r] being the lanes' sums of row r; sets mean and rstd.
+template <int count, class A, class T = ScalarOf<A>>
+HONE_SIMD_INLINE inline void layer_norm_rows(Strip<A> z, Vec<T> const (&total)[count], A const* gamma, A const* beta,
+                                             T epsilon, Index width, Strip<A> y, T* mean, T* rstd) {
+  T middle[count], inverse[count];
+  Vec<T> squares[count] = {};
+  HONE_UNROLL for (int r = 0; r < count; ++r) middle[r] = lane_sum<T>(total[r]) / static_cast<T>(width);
   for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-    Vec<T> const g = load(gamma + c, part) * load(dy + c, part);  // zero in the lanes that are not meant
-    sum_g += g;
-    sum_g_normal += g * ((load(z + c, part) - mean) * rstd);
+    HONE_UNROLL for (int r = 0; r < count; ++r) {
+      Vec<T> const difference = only<T>(load(z.row(r) + c, part) - middle[r], part);
+      squares[r] += difference * difference;
+    }
   });
-  return {sum<T>(sum_g) / static_cast<T>(width), sum<T>(sum_g_normal) / static_cast<T>(width)};
+  HONE_UNROLL for (int r = 0; r < count; ++r)
+    inverse[r] = T(1) / std::sqrt(lane_sum<T>(squares[r]) / static_cast<T>(width) + epsilon);
+  for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
+    Vec<T> const factor = load(gamma + c, part), shift = load(beta + c, part);
+    HONE_UNROLL for (int r = 0; r < count; ++r) {
+      Vec<T> const normal = (load(z.row(r) + c, part) - middle[r]) * inverse[r];
+      store(y.row(r) + c, factor * normal + shift, part);
+    }
+  });
+  HONE_UNROLL for (int r = 0; r < count; ++r) mean[r] = middle[r], rstd[r] = inverse[r];
 }
 
 }  // namespace hone::detail::HONE_SIMD

@@ -1,28 +1,44 @@
 namespace hone::detail::HONE_SIMD {
 
 /// Keeps u, where it is wanted, and stores activation(u).
-template <class A, Activation kind>
+template <class A>
 struct StoreActivated {
+  Activation kind;
   MatrixView<A> u, h;
-  template <class Part>
-  HONE_SIMD_INLINE void operator()(Index row, Index column, Vec<A> value, Part part) const {
-    Vec<A> activated, derivative;
-    if (u) store(u.row(row) + column, value, part);
-    activate<A, kind>(value, activated, derivative);
-    store(h.row(row) + column, activated, part);
+
+  HONE_TARGET static void run(void const* of, Index row, Index column, ScalarOf<A> const* tile, Index rows, Index cols) {
+    auto const& to = *static_cast<StoreActivated const*>(of);
+    with_activation(to.kind, [&](auto kind) HONE_TARGET {
+      for (Index r = 0; r < rows; ++r)
+        for_vectors<ScalarOf<A>>(cols, [&](Index c, auto part) HONE_SIMD_INLINE {
+          Vec<A> const value = load(tile + r * TileShape::cols<ScalarOf<A>> + c, part);
+          Vec<A> activated, derivative;
+          if (to.u) store(to.u.row(row + r) + column + c, value, part);
+          activate<A, decltype(kind)::value>(value, activated, derivative);
+          store(to.h.row(row + r) + column + c, activated, part);
+        });
+    });
   }
 };
 
 /// Stores dh * activation'(u).
-template <class A, Activation kind>
+template <class A>
 struct StoreThroughActivation {
+  Activation kind;
   MatrixView<A const> u;
   MatrixView<A> du;
-  template <class Part>
-  HONE_SIMD_INLINE void operator()(Index row, Index column, Vec<A> value, Part part) const {
-    Vec<A> activated, derivative;
-    activate<A, kind>(load(u.row(row) + column, part), activated, derivative);
-    store(du.row(row) + column, value * derivative, part);
+
+  HONE_TARGET static void run(void const* of, Index row, Index column, ScalarOf<A> const* tile, Index rows, Index cols) {
+    auto const& to = *static_cast<StoreThroughActivation const*>(of);
+    with_activation(to.kind, [&](auto kind) HONE_TARGET {
+      for (Index r = 0; r < rows; ++r)
+        for_vectors<ScalarOf<A>>(cols, [&](Index c, auto part) HONE_SIMD_INLINE {
+          Vec<A> activated, derivative;
+          activate<A, decltype(kind)::value>(load(to.u.row(row + r) + column + c, part), activated, derivative);
+          Vec<A> const value = load(tile + r * TileShape::cols<ScalarOf<A>> + c, part);
+          store(to.du.row(row + r) + column + c, value * derivative, part);
+        });
+    });
   }
 };
 
@@ -30,10 +46,10 @@ template <class P>
 struct Kernel<LinearActivationForward<P>> {
   using A = ActivationOf<P>;
   HONE_TARGET static void run(HostContext& context, LinearActivationForward<P> const& op) {
-    with_activation(op.kind, [&](auto kind) HONE_TARGET {  // unfinished sums wait in h
-      gemm<ScalarOf<A>>(context, Operand<A>::of(op.x), Operand<A>::transposed(op.weight), op.h, op.x.cols, op.bias,
-                        Write::assign, StoreActivated<A, decltype(kind)::value>{op.u, op.h});
-    });
+    StoreActivated<A> const stored{op.kind, op.u, op.h};
+    TileFinish<ScalarOf<A>, A> const finish{StoreActivated<A>::run, &stored};
+    gemm(context, op.x, weight_panels<ScalarOf<A>>(context, op.weight, WeightForm::forward, op.x.rows, op.weight_version),
+         op.h, op.bias, Write::assign, &finish);  // unfinished sums wait in h
   }
 };
 
@@ -41,10 +57,11 @@ template <class P>
 struct Kernel<LinearActivationBackwardInput<P>> {
   using A = ActivationOf<P>;
   HONE_TARGET static void run(HostContext& context, LinearActivationBackwardInput<P> const& op) {
-    with_activation(op.kind, [&](auto kind) HONE_TARGET {
-      gemm<ScalarOf<A>>(context, Operand<A>::of(op.dy), Operand<A>::of(op.weight), op.du, op.dy.cols, {}, Write::assign,
-                        StoreThroughActivation<A, decltype(kind)::value>{op.u, op.du});
-    });
+    StoreThroughActivation<A> const stored{op.kind, op.u, op.du};
+    TileFinish<ScalarOf<A>, A> const finish{StoreThroughActivation<A>::run, &stored, op.u};
+    gemm(context, op.dy,
+         weight_panels<ScalarOf<A>>(context, op.weight, WeightForm::input_gradient, op.dy.rows, op.weight_version), op.du,
+         {}, Write::assign, &finish);
   }
 };
 

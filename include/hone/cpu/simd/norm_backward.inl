@@ -2,42 +2,58 @@ namespace hone::detail::HONE_SIMD {
 
 /// Layer norm's backward over rows in chunks, each with its own sums for dgamma and dbeta, added in order at the end.
 ///
-/// `slope_row(n)` gives the gradient of the norm's output (it may point into dz); `row_done(n)` runs when dz's row is there.
-template <class A, class T = ScalarOf<A>, class SlopeRow, class RowDone>
+/// For each chunk `begin_chunk()` makes an object of its thread's: `strip(n, count)` is called before `count` rows are
+/// computed and gives the gradients of the norm's output there (they may lie in dz); `done(r, n, c, value, part)` gets what
+/// was stored in dz for columns c, ... of row n, the strip's row r.
+template <class A, class T = ScalarOf<A>, class BeginChunk>
 HONE_TARGET void norm_backward(HostContext& context, MatrixView<A const> z, VectorView<T const> mean,
                                VectorView<T const> rstd, VectorView<A const> gamma, MatrixView<A> dz, VectorView<T> dgamma,
-                               VectorView<T> dbeta, Write write, SlopeRow const& slope_row, RowDone const& row_done) {
+                               VectorView<T> dbeta, Write write, BeginChunk const& begin_chunk) {
   Index const width = z.cols, chunks = (z.rows + partial_rows - 1) / partial_rows;
   T* const partials = scratch<T>(Scratch::reduction, chunks * 2 * width);
   context.pool().parallel_for(z.rows, partial_rows, [&](Index begin, Index end) HONE_TARGET {
+    auto work = begin_chunk();
     T* const gamma_sums = partials + begin / partial_rows * 2 * width;
     T* const beta_sums = gamma_sums + width;
     std::fill(gamma_sums, beta_sums + width, T(0));
-    for (Index n = begin; n < end; ++n) {
-      A const *const dy = slope_row(n), *const values = z.row(n);
-      A* const to = dz.row(n);
-      T const middle = mean[n], inverse = rstd[n];
-      auto const means = layer_norm_means<A>(dy, values, gamma.data, middle, inverse, width);
+    for_strips(begin, end, [&](Index n, auto rows) HONE_SIMD_INLINE {
+      constexpr int count = decltype(rows)::value;
+      Strip<A const> const dy = work.strip(n, count), values = strip_of(z, n);
+      Strip<A> const to = strip_of(dz, n);
+      T middle[count], inverse[count], mean_g[count], mean_g_normal[count];
+      Vec<T> sum_g[count] = {}, sum_g_normal[count] = {};
+      HONE_UNROLL for (int r = 0; r < count; ++r) middle[r] = mean[n + r], inverse[r] = rstd[n + r];
       for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-        Vec<T> const slope = load(dy + c, part), normal = (load(values + c, part) - middle) * inverse;
-        store(gamma_sums + c, load(gamma_sums + c, part) + slope * normal, part);
-        store(beta_sums + c, load(beta_sums + c, part) + slope, part);
-        store(to + c, (load(gamma.data + c, part) * slope - means.g - normal * means.g_normal) * inverse, part);
+        Vec<T> const factor = load(gamma.data + c, part);  // zero in the lanes that are not meant
+        HONE_UNROLL for (int r = 0; r < count; ++r) {
+          Vec<T> const g = factor * load(dy.row(r) + c, part);
+          sum_g[r] += g;
+          sum_g_normal[r] += g * ((load(values.row(r) + c, part) - middle[r]) * inverse[r]);
+        }
+        values.template fetch_next<count>(c);
       });
-      row_done(n);
-    }
+      HONE_UNROLL for (int r = 0; r < count; ++r) {
+        mean_g[r] = lane_sum<T>(sum_g[r]) / static_cast<T>(width);
+        mean_g_normal[r] = lane_sum<T>(sum_g_normal[r]) / static_cast<T>(width);
+      }
+      for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
+        Vec<T> const factor = load(gamma.data + c, part);
+        Vec<T> gamma_sum = load(gamma_sums + c, part), beta_sum = load(beta_sums + c, part);
+        HONE_UNROLL for (int r = 0; r < count; ++r) {
+          Vec<T> const slope = load(dy.row(r) + c, part), normal = (load(values.row(r) + c, part) - middle[r]) * inverse[r];
+          gamma_sum += slope * normal;
+          beta_sum += slope;
+          Vec<T> const value = as_stored<A>((factor * slope - mean_g[r] - normal * mean_g_normal[r]) * inverse[r]);
+          store(to.row(r) + c, value, part);
+          work.done(r, n + r, c, value, part);
+        }
+        store(gamma_sums + c, gamma_sum, part);
+        store(beta_sums + c, beta_sum, part);
+        dy.template fetch_next<count>(c);
+      });
+    });
   });
   add_partials<T, 2>(context, {partials, chunks, 2 * width}, {dgamma, dbeta}, write);
-}
-
-/// to = mask * from over the row of one token.
-template <class A, class T = ScalarOf<A>>
-HONE_TARGET void drop_row(Dropout const& dropout, RowMap const& rows, Index n, Index width, A const* from, A* to) {
-  T* const factors = scratch<T>(Scratch::tile, dropout_factors_room(width));
-  dropout_factors(dropout, rows.position[n], rows.example(n), width, factors);
-  for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-    store(to + c, load(from + c, part) * load(factors + c, part), part);
-  });
 }
 
 }  // namespace hone::detail::HONE_SIMD

@@ -4,31 +4,39 @@ template <class P>
 struct Kernel<ResidualNormForward<P>> {
   using A = ActivationOf<P>;
   using T = StatisticOf<P>;
-  using V = Vec<T>;
   HONE_TARGET static void run(HostContext& context, ResidualNormForward<P> const& op) {
     Index const width = op.z.cols;
     bool const there = op.x.data == op.z.data && !op.dropout.active() && !op.residual;
-    context.pool().parallel_for(op.z.rows, 16, [&](Index begin, Index end) HONE_TARGET {
-      T* const factors = scratch<T>(Scratch::tile, dropout_factors_room(width));
-      for (Index n = begin; n < end; ++n) {
-        bool const drops = op.dropout.active();
-        if (drops) dropout_factors(op.dropout, op.rows.position[n], op.rows.example(n), width, factors);
-        A const *const x = op.x.row(n), *const residual = op.residual ? op.residual.row(n) : nullptr;
-        A* const z = op.z.row(n);
-        V total{};
+    context.pool().parallel_for(op.z.rows, 32, [&](Index begin, Index end) HONE_TARGET {
+      DropoutRows masks(op.dropout, op.rows, width);
+      bool const drops = masks.active(), adds = bool(op.residual);
+      for_strips(begin, end, [&](Index n, auto rows) HONE_SIMD_INLINE {
+        constexpr int count = decltype(rows)::value;
+        if (drops) masks.make(n, count);
+        Strip<A const> const x = strip_of(op.x, n), residual = strip_of(adds ? op.residual : op.x, n);
+        Strip<A> const z = strip_of(op.z, n);
+        Vec<T> total[count] = {};
         if (there)
-          for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE { total += load(x + c, part); });
-        else for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-          V value = load(x + c, part);
-          if (drops) value *= load(factors + c, part);
-          if (residual) value += load(residual + c, part);
-          value = as_stored<A>(value);
-          store(z + c, value, part);
-          total += value;
-        });
-        layer_norm_vectors<A>(z, sum<T>(total), op.gamma.data, op.beta.data, static_cast<T>(op.epsilon),
-                                      width, op.y.row(n), op.mean[n], op.rstd[n]);
-      }
+          for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
+            HONE_UNROLL for (int r = 0; r < count; ++r) total[r] += load(z.row(r) + c, part);
+            x.template fetch_next<count>(c);
+          });
+        else
+          for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
+            HONE_UNROLL for (int r = 0; r < count; ++r) {
+              Vec<T> value = load(x.row(r) + c, part);
+              if (drops) value *= masks.factors<T>(r, c);
+              if (adds) value += load(residual.row(r) + c, part);
+              value = as_stored<A>(value);
+              store(z.row(r) + c, value, part);
+              total[r] += only<T>(value, part);
+            }
+            x.template fetch_next<count>(c);
+            residual.template fetch_next<count>(c);
+          });
+        layer_norm_rows<count, A>(z, total, op.gamma.data, op.beta.data, static_cast<T>(op.epsilon), width,
+                                  strip_of(op.y, n), op.mean.data + n, op.rstd.data + n);
+      });
     });
   }
 };
@@ -37,16 +45,26 @@ template <class P>
 struct Kernel<ResidualNormBackward<P>> {
   using A = ActivationOf<P>;
   using T = StatisticOf<P>;
+  struct Work {
+    ResidualNormBackward<P> const& op;
+    bool copies;
+    DropoutRows masks;
+    HONE_SIMD_INLINE Strip<A const> strip(Index n, int count) {
+      if (op.dx && masks.active()) masks.make(n, count);
+      return strip_of(op.dy, n);
+    }
+    template <class Part>
+    HONE_SIMD_INLINE void done(int r, Index n, Index c, Vec<T> value, Part part) const {
+      if (!op.dx) return;
+      if (masks.active()) store(op.dx.row(n) + c, value * masks.template factors<T>(r, c), part);
+      else if (copies) store(op.dx.row(n) + c, value, part);
+    }
+  };
   HONE_TARGET static void run(HostContext& context, ResidualNormBackward<P> const& op) {
-    Index const width = op.z.cols;
-    bool const drops = op.dropout.active(), copies = op.dx && !drops && op.dx.data != op.dz.data;
-    norm_backward<A>(
-        context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write,
-        [&](Index n) HONE_TARGET { return op.dy.row(n); },
-        [&](Index n) HONE_TARGET {
-          if (op.dx && drops) drop_row<A>(op.dropout, op.rows, n, width, op.dz.row(n), op.dx.row(n));
-          if (copies) std::copy_n(op.dz.row(n), width, op.dx.row(n));
-        });
+    bool const copies = op.dx.data != op.dz.data;
+    norm_backward<A>(context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write, [&]() HONE_TARGET {
+      return Work{op, copies, DropoutRows(op.dropout, op.rows, op.z.cols)};
+    });
   }
 };
 

@@ -1,0 +1,130 @@
+// Gradients of the weights of linear layers in `mixed`, on block_product.inl.
+namespace hone::detail::HONE_SIMD {
+
+/// The tokens of a product of weight gradients are gone through in pieces of so many steps: a block of a piece (32 KiB) fits
+/// the nearest cache, and `gradient_blocks` of them the second. A gradient is the sum of its pieces' sums, in their order.
+inline constexpr Index gradient_steps = 16;
+inline constexpr Index gradient_blocks = 24;
+
+/// dw = sums, or dw += sums.
+struct StoreGradient {
+  MatrixView<float> dw;
+  bool adds;
+
+  template <class Columns>
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
+    for (int r = 0; r < count; ++r) {
+      RowPart value = load_row(sums + r * packed_side);
+      float* const to = dw.row(row + r) + column;
+      if (adds) {
+        RowPart const before = load_row(to, columns);
+        value.low += before.low;
+        value.high += before.high;
+      }
+      store_row(to, value, columns);
+    }
+  }
+};
+
+template <>
+struct Kernel<LinearBackwardParameters<mixed>> {
+  HONE_TARGET static void run(HostContext& context, LinearBackwardParameters<mixed> const& op) {
+    MatrixView<bfloat16 const> const x = op.x, dy = op.dy;
+    Index const row_blocks = packed_squares(dy.cols), column_blocks = packed_squares(x.cols);
+    Index const steps = std::max<Index>(1, packed_squares(x.rows)), pieces = (steps + gradient_steps - 1) / gradient_steps;
+    Index const piece = (steps + pieces - 1) / pieces;
+    // The smaller operand is packed first, for all; blocks of the larger one by who multiplies them.
+    bool const rows_stay = row_blocks >= column_blocks;
+    Index const staying = rows_stay ? row_blocks : column_blocks, passing = rows_stay ? column_blocks : row_blocks;
+    bfloat16* const shared = scratch<bfloat16>(Scratch::shared_panels, passing * steps * packed_step);
+    auto const at = [&](Index block, Index step) HONE_SIMD_INLINE {  // [piece][block][step]
+      Index const first = step / piece * piece, length = std::min(piece, steps - first);
+      return shared + (first * passing + block * length + step - first) * packed_step;
+    };
+    if (rows_stay)
+      context.pool().parallel_for(steps, 8, [&](Index begin, Index end) HONE_TARGET {
+        for (Index step = begin; step < end; ++step)
+          for (Index block = 0; block < passing; ++block) {
+            prefetch_square(x, (step + 1) * packed_side, block * packed_side);
+            pack_right_step(x, block * packed_side, step * packed_side, at(block, step));
+          }
+      });
+    else
+      context.pool().parallel_for(passing, 2, [&](Index begin, Index end) HONE_TARGET {
+        alignas(64) float sums[2][packed_side] = {};
+        for (Index step = 0; step < steps; ++step)
+          for (Index block = begin; block < end; ++block) {
+            prefetch_square(dy, (step + 2) * packed_side, block * packed_side);
+            pack_left_step_transposed(dy, block * packed_side, step * packed_side, at(block, step),
+                                      op.dbias ? sums[block - begin] : nullptr);
+          }
+        for (Index block = begin; block < end; ++block) add_bias(op, block, sums[block - begin]);
+      });
+    // No sum depends on how the blocks are shared out.
+    Index const wanted = round_up((staying + gradient_blocks - 1) / gradient_blocks, 4);
+    Index const ranges = std::min(staying, std::max<Index>(wanted, context.threads() > 4 ? 2 * context.threads() : 0));
+    context.pool().parallel_for(ranges, 1, [&](Index item, Index) HONE_TARGET {
+      Index const begin = item * staying / ranges, end = (item + 1) * staying / ranges;
+      Index const lines_each = (packed_side + end - begin - 1) / (end - begin);
+      bfloat16* const own = scratch<bfloat16>(Scratch::row_panels, (end - begin) * piece * packed_step);
+      alignas(64) float sums[gradient_blocks][packed_side] = {};
+      TileRegion const tiles;
+      for (Index first = 0; first < steps; first += piece) {
+        Index const length = std::min(piece, steps - first);
+        bool const adds = first > 0 || op.write == Write::add;
+        for (Index step = 0; step < length; ++step)
+          for (Index block = begin; block < end; ++block) {
+            bfloat16* const to = own + ((block - begin) * length + step) * packed_step;
+            prefetch_square(rows_stay ? dy : x, (first + step + 1) * packed_side, block * packed_side);
+            if (rows_stay)
+              pack_left_step_transposed(dy, block * packed_side, (first + step) * packed_side, to,
+                                        op.dbias ? sums[block - begin] : nullptr);
+            else
+              pack_right_step(x, block * packed_side, (first + step) * packed_side, to);
+          }
+        StoreGradient const finish{op.dweight, adds};
+        BlockFinisher<StoreGradient> finisher(op.dweight.rows, op.dweight.cols, finish);
+        alignas(64) float products[2][block_sums];
+        int turn = 0;
+        for (Index other = 0; other < passing; ++other)
+          for (Index block = begin; block < end; ++block, turn = 1 - turn) {
+            bfloat16* const mine = own + (block - begin) * length * packed_step;
+            bfloat16* const theirs = at(other, first);
+            Index const row = (rows_stay ? block : other) * packed_side, column = (rows_stay ? other : block) * packed_side;
+            float* const ahead = op.dweight.row(row) + column;  // finished during the next block
+            Index const ahead_rows = std::min(packed_side, op.dweight.rows - row);
+            bfloat16 const* const next = theirs + length * packed_step;  // of those that pass
+            Index line = (block - begin) * length * lines_each, credit = 0;
+            Index const last_line = other + 1 < passing ? packed_side * length : 0;
+            auto const beside = [&](Index step) HONE_SIMD_INLINE {
+              for (credit += strips_in_block; credit >= length; credit -= length) finisher.strip();
+              for (Index l = 0; l < lines_each && line < last_line; ++l, ++line)
+                __builtin_prefetch(next + line * packed_side, 0, 2);
+              for (Index r = 2 * step; r < std::min(2 * step + 2, ahead_rows); ++r) {
+                prefetch_to_write(ahead + r * op.dweight.stride);
+                prefetch_to_write(ahead + r * op.dweight.stride + 16);
+              }
+            };
+            if (rows_stay)
+              multiply_block<true, false>(length, packed_left(mine), theirs, products[turn], packed_side, false, beside);
+            else
+              multiply_block<false, true>(length, packed_left(theirs), mine, products[turn], packed_side, false, beside);
+            while (finisher.waiting()) finisher.strip();
+            finisher.begin(row, column, products[turn]);
+          }
+        while (finisher.waiting()) finisher.strip();
+      }
+      if (rows_stay)
+        for (Index block = begin; block < end; ++block) add_bias(op, block, sums[block - begin]);
+    });
+  }
+
+ private:
+  HONE_SIMD_INLINE static void add_bias(LinearBackwardParameters<mixed> const& op, Index block, float const* sums) {
+    if (!op.dbias) return;
+    for (Index c = block * packed_side; c < std::min((block + 1) * packed_side, op.dbias.size); ++c)
+      op.dbias[c] = (op.write == Write::add ? op.dbias[c] : 0.0f) + sums[c - block * packed_side];
+  }
+};
+
+}  // namespace hone::detail::HONE_SIMD
