@@ -35,10 +35,9 @@ if(HONE_SANITIZE)
   target_link_options(hone_flags INTERFACE ${hone_sanitize_flags})
 endif()
 
-include(cmake/hone_kernels.cmake)
+target_link_libraries(hone_kernels PRIVATE hone_flags)
 add_library(hone_development INTERFACE)
 target_link_libraries(hone_development INTERFACE hone_flags hone_kernels)
-target_compile_definitions(hone_development INTERFACE HONE_KERNELS_ELSEWHERE)
 
 if(HONE_CUDA)
   # hone_cuda_development: the same for .cu programs. A call of host code from device code is an error, always.

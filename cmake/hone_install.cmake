@@ -14,5 +14,6 @@ configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/hone-config.cmake.in" "
 write_basic_package_version_file("${hone_generated_dir}/hone-config-version.cmake"
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)  # 0.x: a minor version may change the interface
 install(FILES "${hone_generated_dir}/hone-config.cmake" "${hone_generated_dir}/hone-config-version.cmake"
-  "${CMAKE_CURRENT_LIST_DIR}/Findutf8proc.cmake" "${CMAKE_CURRENT_LIST_DIR}/hone_cuda_targets.cmake" DESTINATION "${hone_package_dir}")
+  "${CMAKE_CURRENT_LIST_DIR}/Findutf8proc.cmake" "${CMAKE_CURRENT_LIST_DIR}/hone_cuda_targets.cmake"
+  "${CMAKE_CURRENT_LIST_DIR}/hone_kernels.cmake" DESTINATION "${hone_package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/hone")

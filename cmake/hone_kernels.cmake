@@ -1,12 +1,19 @@
-# hone_kernels: the vector kernels of the processor, compiled once for hone's own programs (include/hone/cpu/kernels.hpp says
-# how). Users' programs compile the kernels that they use; they may do it this way too.
-foreach(precision fp32 fp64 mixed)
-  set(content "#include <hone/cpu/kernels.hpp>\n\nnamespace hone {\nHONE_CPU_KERNELS(template, ${precision});\n")
-  if(precision STREQUAL "mixed")
-    string(APPEND content "template void detail::run_kernel(HostContext&, LinearResidualForward<mixed> const&);\n")
-  endif()
-  file(CONFIGURE OUTPUT "kernels_${precision}.cpp" CONTENT "${content}}\n" @ONLY)
-  list(APPEND hone_kernel_files "${CMAKE_CURRENT_BINARY_DIR}/kernels_${precision}.cpp")
-endforeach()
-add_library(hone_kernels STATIC ${hone_kernel_files})
-target_link_libraries(hone_kernels PRIVATE hone_flags)
+# hone::kernels: hone::hone, with the vector kernels of the processor compiled once, as a library of the project that links it,
+# by its compiler and with its flags. Files of such a target only declare the kernels, and compile several times as fast; a
+# change of theirs compiles no kernel again. (include/hone/cpu/kernels.hpp says how.) It is built only where it is linked.
+if(NOT TARGET hone_kernels)
+  set(hone_kernel_files "")
+  foreach(precision fp32 fp64 mixed)
+    set(content "#include <hone/cpu/kernels.hpp>\n\nnamespace hone {\nHONE_CPU_KERNELS(template, ${precision});\n")
+    if(precision STREQUAL "mixed")
+      string(APPEND content "HONE_CPU_KERNELS_OF_MIXED(template);\n")
+    endif()
+    set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/kernels_${precision}.cpp")
+    file(CONFIGURE OUTPUT "${file}" CONTENT "${content}}\n" @ONLY)
+    list(APPEND hone_kernel_files "${file}")
+  endforeach()
+  add_library(hone_kernels STATIC EXCLUDE_FROM_ALL ${hone_kernel_files})
+  target_link_libraries(hone_kernels PUBLIC hone::hone)
+  target_compile_definitions(hone_kernels INTERFACE HONE_KERNELS_ELSEWHERE)
+  add_library(hone::kernels ALIAS hone_kernels)
+endif()
