@@ -3,6 +3,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -28,7 +29,7 @@ class Browser:
         self.process = subprocess.Popen(
             [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
              "--remote-debugging-port=0", "--remote-allow-origins=*", "--user-data-dir=" + self.profile, "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         file = os.path.join(self.profile, "DevToolsActivePort")
         for _ in range(300):
             if os.path.exists(file) and open(file).read().count("\n"):
@@ -47,7 +48,7 @@ class Browser:
         try:
             self.socket.close()
         finally:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own: its renderers end with it
             self.process.wait()
             shutil.rmtree(self.profile, ignore_errors=True)
 
