@@ -80,8 +80,7 @@ template <class P>
 double floor_seconds(HostContext& context, Index width, bool backward, bool drops) {
   double const lanes = 16, instructions = (backward ? 17 : 10) + (drops ? 12 * 7.5 / 8 + 1 : 0);
   double const flops = bench::peak_flops(context);  // two for each lane of an instruction
-  double const tiles = std::is_same_v<P, mixed> ? bench::peak_tile_flops(context) : 0;
-  return static_cast<double>((backward ? 10 : 4) * width) / (tiles > 0 ? tiles : flops) +
+  return static_cast<double>((backward ? 10 : 4) * width) / bench::peak_product_flops<P>(context) +
          instructions / lanes * 2 * lanes / flops;
 }
 
@@ -102,8 +101,7 @@ void attention(benchmark::State& state, bool backward, bool cls) {
     return state.SkipWithError("the result is not the reference's");
 
   Batch<P> batch(bench::review_lengths, 12, width, p, cls);
-  double const tiles = std::is_same_v<P, mixed> ? bench::peak_tile_flops(context) : 0;
-  double const peak = tiles > 0 ? tiles : bench::peak_flops(context);
+  double const peak = bench::peak_product_flops<P>(context);
   double const least = floor_seconds<P>(context, width, backward, p > 0);
   batch.template forward<Cpu<P>>(context);
   double const flops = static_cast<double>((backward ? 10 : 4) * width) * batch.pairs;

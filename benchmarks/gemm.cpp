@@ -5,7 +5,7 @@
 //   build/benchmarks/gemm --benchmark_filter='mixed.*forward'
 //
 // Every result is checked before it is timed. share_of_peak is of what all threads together could do at this moment in
-// registers alone (AMX tiles of random values for `mixed`, multiply-adds for fp32), by the clock on the wall.
+// registers alone (AMX tiles or dot products for `mixed`, multiply-adds for fp32), by the clock on the wall.
 #include <chrono>
 #include <numeric>
 #include <string>
@@ -114,10 +114,7 @@ void product(benchmark::State& state, Form form) {
   if (!right<P>(state, context, form)) return;
   Shape const shape = shapes[state.range(0)];
   Problem<P> problem(4491, shape.inputs, shape.outputs);
-  bool const tiles = std::is_same_v<P, mixed> && context.instruction_set() >= InstructionSet::amx;
-  auto const peak_now = [&] {
-    return (tiles ? bench::peak_tile_flops(context) : bench::peak_flops(context)) * context.threads();
-  };
+  auto const peak_now = [&] { return bench::peak_product_flops<P>(context) * context.threads(); };
   problem.template compute<Cpu<P>>(context, form, 1);  // takes the memory, packs the weight
   double peak = peak_now();
   using Clock = std::chrono::steady_clock;

@@ -4,8 +4,8 @@
 //   build/benchmarks/layers --benchmark_filter='mixed/encoder_block'
 //
 // Every layer is compared to Reference<P> before it is timed: its output and all its gradients. share_of_peak is of what
-// all threads together could do at this moment in registers alone (AMX tiles for `mixed`, multiply-adds for fp32). What is
-// counted are the products of matrices and of attention, of real tokens.
+// all threads together could do at this moment in registers alone (AMX tiles or dot products for `mixed`, else
+// multiply-adds). What is counted are the products of matrices and of attention, of real tokens.
 #include <chrono>
 #include <numeric>
 #include <string>
@@ -133,10 +133,7 @@ void time_layer(benchmark::State& state, Shape const& shape, bool backward) {
   HostContext context;
   if (!right<P, Make>(state, context)) return;
   Passes<Cpu<P>, Make> passes(context, shape, bench::review_lengths);
-  bool const tiles = std::is_same_v<P, mixed> && context.instruction_set() >= InstructionSet::amx;
-  auto const peak_now = [&] {
-    return (tiles ? bench::peak_tile_flops(context) : bench::peak_flops(context)) * context.threads();
-  };
+  auto const peak_now = [&] { return bench::peak_product_flops<P>(context) * context.threads(); };
   double tokens = 0, pairs = 0;
   for (Index const length : bench::review_lengths) {
     tokens += static_cast<double>(length);

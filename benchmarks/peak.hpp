@@ -11,11 +11,14 @@
 #include <cmath>
 #include <ctime>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "hone/core/host_context.hpp"
 #include "hone/core/philox.hpp"
+#include "hone/core/precision.hpp"
 #include "hone/cpu/backend.hpp"
+#include "hone/cpu/bfloat16_dots.hpp"
 #include "hone/generic/backend.hpp"
 
 namespace hone::bench {
@@ -124,6 +127,28 @@ inline double peak_tile_flops([[maybe_unused]] HostContext& context) {
 #else
   return 0;
 #endif
+}
+
+/// The same of bfloat16's dot products, on registers alone. 0 where kernels do not use them.
+inline double peak_dot_flops([[maybe_unused]] HostContext& context) {
+#if defined(HONE_X86_64)
+  if (context.instruction_set() != InstructionSet::avx512 || !bfloat16_dots().fast) return 0;
+  constexpr int turns = 200000;
+  double const seconds = best_seconds([&] {
+    context.pool().parallel_for(context.threads(), 1, [&](Index, Index) { detail::burst_of_dots(turns); });
+  });
+  return 12.0 * 32 * 2 * turns / seconds;
+#else
+  return 0;
+#endif
+}
+
+/// The same of what a precision's products are computed on.
+template <class P>
+double peak_product_flops(HostContext& context) {
+  double peak = 0;
+  if (std::is_same_v<P, mixed>) peak = std::max(peak_tile_flops(context), peak_dot_flops(context));
+  return peak > 0 ? peak : peak_flops(context);
 }
 
 /// Bytes a second, read and written, of one core: a copy of 64 MiB by all threads at once.

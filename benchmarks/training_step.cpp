@@ -4,8 +4,8 @@
 //   build/benchmarks/training_step --benchmark_filter=minilm
 //
 // Reports real tokens a second, the arithmetic done, and its share of what all threads together could do at this moment in
-// registers alone (AMX tiles for `mixed`, multiply-adds for fp32). What is counted is all that a whole encoder needs, also
-// where the last block does less: nobody reads more than [CLS] there. Before the clock starts, the step is checked: its
+// registers alone (AMX tiles or dot products for `mixed`, else multiply-adds). What is counted is all that a whole encoder
+// needs, also where the last block does less: nobody reads more than [CLS] there. Before the clock starts, the step is checked: its
 // loss is near ln 2 and falls within five steps on the same batch.
 #include <chrono>
 #include <cmath>
@@ -70,8 +70,7 @@ void training_step(benchmark::State& state, Shape const& shape) {
   double const width = double(shape.width), inner = double(shape.inner);
   double const flops = 3 * double(shape.layers) * (tokens * (8 * width * width + 4 * width * inner) + 4 * width * square);
   HostContext context;
-  bool const tiles = std::is_same_v<P, mixed> && context.instruction_set() >= InstructionSet::amx;
-  double const peak = (tiles ? bench::peak_tile_flops(context) : bench::peak_flops(context)) * context.threads();
+  double const peak = bench::peak_product_flops<P>(context) * context.threads();
   auto const start = std::chrono::steady_clock::now();
   for (auto _ : state) benchmark::DoNotOptimize(trainer.step(data, labels, rows, 100));
   double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -55,8 +55,7 @@ template <bool left_passes, bool right_passes, class Beside>
 HONE_SIMD_INLINE inline void multiply_block(Index steps, LeftBlock a, bfloat16 const* b, float* sums, Index sums_row,
                                             bool adds, Beside const& beside) {
 #if HONE_SIMD_DOTS
-  auto const row = [&](Index r) HONE_SIMD_INLINE { return a.data + r / 16 * a.half + r % 16 * a.row; };
-  multiply_by_dots(steps, row, a.step, b, sums, sums_row, adds, beside);
+  multiply_by_dots(steps, a.data, a.row, a.half, a.step, b, sums, sums_row, adds, beside);
 #else
   constexpr Index half = packed_step / 2;
   Index const row_bytes = sums_row * static_cast<Index>(sizeof(float));

@@ -14,41 +14,47 @@ class TileRegion {
   HONE_SIMD_INLINE ~TileRegion() {}
 };
 
-/// sum += the dot products of `a`'s pair with each of b's 16 pairs.
-HONE_SIMD_INLINE inline void add_dots(Vec<float>& sum, char const* a, Vec<float> b) {
-  __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(b), "m"(*reinterpret_cast<char const(*)[4]>(a)));
+/// sum + the dot products of a's pairs with b's.
+HONE_SIMD_INLINE inline Vec<float> add_dots(Vec<float> sum, Vec<float> a, Vec<float> b) {
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(b), "v"(a));
+  return sum;
+}
+/// A pair of values in all lanes.
+HONE_SIMD_INLINE inline Vec<float> splat_pair(char const* pair) {
+  float bits;
+  std::memcpy(&bits, pair, sizeof bits);
+  return splat(bits);
 }
 
-/// sums (+)= a b over `steps` steps: rows of the left block at a(row), their steps `step_bytes` apart; eight rows at a time.
-template <class Row, class Beside>
-HONE_SIMD_INLINE inline void multiply_by_dots(Index steps, Row const& a, Index step_bytes, bfloat16 const* b, float* sums,
-                                              Index sums_row, bool adds, Beside const& beside) {
-  constexpr int rows = 8;
-  for (Index first = 0; first < packed_side; first += rows) {
+/// sums (+)= a b over `steps` steps, eight rows at a time: a left block's rows 16 h + r from a + h * half + r * row on, its
+/// steps `step_bytes` apart.
+template <class Beside>
+HONE_SIMD_INLINE inline void multiply_by_dots(Index steps, char const* a, Index row, Index half, Index step_bytes,
+                                              bfloat16 const* b, float* sums, Index sums_row, bool adds,
+                                              Beside const& beside) {
+  constexpr int rows = 8, pairs = static_cast<int>(packed_side) / 2;
+  for (int first = 0; first < packed_side; first += rows, sums += rows * sums_row) {
     Vec<float> acc[rows][2] = {};
-    char const* from[rows];
-    HONE_UNROLL for (int r = 0; r < rows; ++r) {
-      from[r] = a(first + r);
-      if (!adds) continue;
-      acc[r][0] = load(sums + (first + r) * sums_row);
-      acc[r][1] = load(sums + (first + r) * sums_row + 16);
-    }
+    if (adds)
+      HONE_UNROLL for (int r = 0; r < rows; ++r)
+        HONE_UNROLL for (int v = 0; v < 2; ++v) acc[r][v] = load(sums + r * sums_row + v * lanes<float>);
+    char const* left = a + first / 16 * half + first % 16 * row;
     bfloat16 const* right = b;
-    for (Index step = 0; step < steps; ++step, right += packed_step) {
-      for (Index pair = 0; pair < packed_side / 2; ++pair) {
-        auto const low = reinterpret_cast<Vec<float>>(load_line(right + pair * packed_side));
-        auto const high = reinterpret_cast<Vec<float>>(load_line(right + packed_step / 2 + pair * packed_side));
+    for (Index step = 0; step < steps; ++step, left += step_bytes, right += packed_step) {
+      if (first == 0) beside(step);
+      char const* const place[3] = {left, left + 3 * row, left + 6 * row};  // of rows that an address reaches
+      HONE_UNROLL for (int pair = 0; pair < pairs; ++pair) {
+        Vec<float> column[2];
+        HONE_UNROLL for (int v = 0; v < 2; ++v)
+          column[v] = reinterpret_cast<Vec<float>>(load_line(right + v * (packed_step / 2) + pair * packed_side));
         HONE_UNROLL for (int r = 0; r < rows; ++r) {
-          add_dots(acc[r][0], from[r] + step * step_bytes + 4 * pair, low);
-          add_dots(acc[r][1], from[r] + step * step_bytes + 4 * pair, high);
+          Vec<float> const value = splat_pair(place[r / 3] + r % 3 * row + 4 * pair);
+          HONE_UNROLL for (int v = 0; v < 2; ++v) acc[r][v] = add_dots(acc[r][v], value, column[v]);
         }
       }
-      if (first == 0) beside(step);
     }
-    HONE_UNROLL for (int r = 0; r < rows; ++r) {
-      store(sums + (first + r) * sums_row, acc[r][0]);
-      store(sums + (first + r) * sums_row + 16, acc[r][1]);
-    }
+    HONE_UNROLL for (int r = 0; r < rows; ++r)
+      HONE_UNROLL for (int v = 0; v < 2; ++v) store(sums + r * sums_row + v * lanes<float>, acc[r][v]);
   }
 }
 
