@@ -2,6 +2,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <ostream>
 #include <vector>
 
 #include "hone/cpu/backend.hpp"
@@ -11,7 +12,7 @@
 #include "support/emulated_tiles.hpp"
 #include "support/in_brief.hpp"
 
-// Attention of `mixed` on tiles against double precision from the same bfloat16 inputs.
+// Attention of `mixed` on tiles and by dot products against double precision from the same bfloat16 inputs.
 //
 // Bounds, with u = 2^-8, the rounding error of bfloat16: probabilities w (and slopes dS) are rounded once before a product,
 // the result once after it, and sums are float's, so that |error of sum_j w_j v_j| <= u sum |w_j v_j| + u |result| + 2e-5
@@ -92,20 +93,37 @@ struct Case {
   }
 };
 
-/// Runs forward and backward in the namespace of the processor's tiles or of emulated ones.
-template <bool emulated>
-void compute(HostContext& context, Case& c, Index first_example = 7) {
-  if constexpr (emulated) {
-    detail::emulated::Kernel<Forward>::run(context, c.forward(first_example));
-    detail::emulated::Kernel<Backward>::run(context, c.backward(first_example));
-  } else {
-#if defined(HONE_X86_64)
-    detail::amx::Kernel<Forward>::run(context, c.forward(first_example));
-    detail::amx::Kernel<Backward>::run(context, c.backward(first_example));
-#endif
-  }
+/// What products are computed on.
+enum class On { tiles, dots, emulated_tiles };
+
+std::ostream& operator<<(std::ostream& out, On on) {
+  return out << (on == On::tiles ? "tiles" : on == On::dots ? "dot products" : "emulated tiles");
 }
-bool has_tiles() { return processor_features().best == InstructionSet::amx; }
+
+/// What this processor has of them.
+std::vector<On> processors() {
+  std::vector<On> all;
+  if (processor_features().best == InstructionSet::amx) all.push_back(On::tiles);
+  if (processor_features().best >= InstructionSet::avx512 && processor_features().avx512_bf16) all.push_back(On::dots);
+  return all;
+}
+
+/// Runs forward and backward.
+void compute(On on, HostContext& context, Case& c, Index first_example = 7) {
+  auto const with = [&]<class F, class B>(F*, B*) {
+    F::run(context, c.forward(first_example));
+    B::run(context, c.backward(first_example));
+  };
+  namespace of = hone::detail;
+  if (on == On::emulated_tiles)
+    with(static_cast<of::emulated::Kernel<Forward>*>(nullptr), static_cast<of::emulated::Kernel<Backward>*>(nullptr));
+#if defined(HONE_X86_64)
+  if (on == On::tiles)
+    with(static_cast<of::amx::Kernel<Forward>*>(nullptr), static_cast<of::amx::Kernel<Backward>*>(nullptr));
+  if (on == On::dots)
+    with(static_cast<of::avx512_bf16::Kernel<Forward>*>(nullptr), static_cast<of::avx512_bf16::Kernel<Backward>*>(nullptr));
+#endif
+}
 
 /// What is computed wrongly, to see that the bounds would tell.
 struct Fault {
@@ -209,45 +227,53 @@ std::vector<int> lengths_up_to(int last) {
   return lengths;
 }
 
-TEST_CASE("attention on tiles agrees with double precision at every width and length") {
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
+TEST_CASE("attention in bfloat16 agrees with double precision at every width and length") {
+  if (processors().empty()) HONE_SKIP("the processor has no products of bfloat16");
+  auto const on = GENERATE(from_range(processors()));
+  INFO("on " << on);
   HostContext context({1});
   Index const width = GENERATE(8, 24, 32, 40, 64, 128);
   double const p = GENERATE(0.0, 0.1);
   Case c(lengths_up_to(70), 2, width, p);
   poison_scratch();
-  compute<false>(context, c);
+  compute(on, context, c);
   INFO("width " << width << ", dropped " << p);
   CHECK(worst(c) <= 1);
   CHECK((c.qkv.surrounded() && c.dy.surrounded() && c.y.surrounded() && c.dqkv.surrounded()));
 }
 
-TEST_CASE("attention on tiles agrees with double precision over long sequences") {
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
+TEST_CASE("attention in bfloat16 agrees with double precision over long sequences") {
+  if (processors().empty()) HONE_SKIP("the processor has no products of bfloat16");
+  auto const on = GENERATE(from_range(processors()));
+  INFO("on " << on);
   HostContext context({2});
   Index const width = GENERATE(32, 64);
   Case c({511, 512, 513}, 1, width, 0.1);
-  compute<false>(context, c);
+  compute(on, context, c);
   CHECK(worst(c) <= 1);
 }
 
-TEST_CASE("attention on tiles with one query for each sequence") {
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
+TEST_CASE("attention in bfloat16 with one query for each sequence") {
+  if (processors().empty()) HONE_SKIP("the processor has no products of bfloat16");
+  auto const on = GENERATE(from_range(processors()));
+  INFO("on " << on);
   HostContext context({2});
   Index const width = GENERATE(8, 40, 64);
   double const p = GENERATE(0.0, 0.3);
   Case c({1, 2, 17, 32, 33, 100, 300}, 3, width, p, true);
   poison_scratch();
-  compute<false>(context, c);
+  compute(on, context, c);
   CHECK(worst(c) <= 1);
   CHECK((c.y.surrounded() && c.dqkv.surrounded()));
 }
 
 TEST_CASE("the bounds tell a wrong mask, a wrong scale and a missing key") {
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
+  if (processors().empty()) HONE_SKIP("the processor has no products of bfloat16");
+  auto const on = GENERATE(from_range(processors()));
+  INFO("on " << on);
   HostContext context({1});
   Case c({70, 33}, 2, 64, 0.1);
-  compute<false>(context, c);
+  compute(on, context, c);
   REQUIRE(worst(c) <= 1);
   Fault fault;
   fault.key_shift = 1;
@@ -260,11 +286,13 @@ TEST_CASE("the bounds tell a wrong mask, a wrong scale and a missing key") {
   CHECK(worst(c, fault) > 2);
 }
 
-TEST_CASE("attention on tiles is near to the reference in bfloat16") {
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
+TEST_CASE("attention in bfloat16 is near to the reference") {
+  if (processors().empty()) HONE_SKIP("the processor has no products of bfloat16");
+  auto const on = GENERATE(from_range(processors()));
+  INFO("on " << on);
   HostContext context({1});
   Case c({40, 3, 65}, 2, 32, 0.1), expected = c;
-  compute<false>(context, c);
+  compute(on, context, c);
   run<Reference<mixed>>(context, expected.forward());
   run<Reference<mixed>>(context, expected.backward());
   CHECK(worst(expected) <= 1);
@@ -291,31 +319,35 @@ TEST_CASE("emulated tiles give the same bits in attention") {
   std::vector<int> const brief{1, 31, 50}, lengths{1, 16, 31, 50, 70, 160};
   Case c(test::sanitized ? brief : lengths, 2, width, p, one), processor = c;
   poison_scratch();
-  compute<true>(context, c);
+  compute(On::emulated_tiles, context, c);
   CHECK(worst(c) <= 1);
   CHECK((c.qkv.surrounded() && c.dy.surrounded() && c.y.surrounded() && c.dqkv.surrounded()));
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
-  compute<false>(context, processor);
+  if (processor_features().best != InstructionSet::amx) HONE_SKIP("the processor has no AMX");
+  compute(On::tiles, context, processor);
   CHECK(same_bits(c, processor));
 }
 
-TEST_CASE("attention on tiles has the same bits for any number of threads") {
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
+TEST_CASE("attention in bfloat16 has the same bits for any number of threads") {
+  if (processors().empty()) HONE_SKIP("the processor has no products of bfloat16");
+  auto const on = GENERATE(from_range(processors()));
+  INFO("on " << on);
   Case first({40, 3, 200, 70, 1, 129}, 4, 32, 0.1), second = first, third = first;
   HostContext one({1}), two({2}), three({3});
-  compute<false>(one, first);
-  compute<false>(two, second);
-  compute<false>(three, third);
+  compute(on, one, first);
+  compute(on, two, second);
+  compute(on, three, third);
   CHECK(same_bits(first, second));
   CHECK(same_bits(first, third));
 }
 
-TEST_CASE("a sequence's attention on tiles has the same bits alone as in a batch") {
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
+TEST_CASE("a sequence's attention in bfloat16 has the same bits alone as in a batch") {
+  if (processors().empty()) HONE_SKIP("the processor has no products of bfloat16");
+  auto const on = GENERATE(from_range(processors()));
+  INFO("on " << on);
   HostContext context({2});
   std::vector<int> const lengths{1, 30, 100, 17};
   Case batch(lengths, 2, 64, 0.1);
-  compute<false>(context, batch);
+  compute(on, context, batch);
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     Case alone({lengths[b]}, 2, 64, 0.1);
     Index const first = batch.key_offsets[b];
@@ -323,7 +355,7 @@ TEST_CASE("a sequence's attention on tiles has the same bits alone as in a batch
       for (Index c = 0; c < alone.qkv.cols; ++c) alone.qkv.view()(r, c) = batch.qkv.view()(first + r, c);
       for (Index c = 0; c < alone.dy.cols; ++c) alone.dy.view()(r, c) = batch.dy.view()(first + r, c);
     }
-    compute<false>(context, alone, 7 + static_cast<Index>(b));
+    compute(on, context, alone, 7 + static_cast<Index>(b));
     bool same = true;
     for (Index r = 0; r < lengths[b]; ++r) {
       for (Index c = 0; c < alone.y.cols; ++c) same &= alone.y.view()(r, c).bits == batch.y.view()(first + r, c).bits;
@@ -344,21 +376,27 @@ TEST_CASE("scores that grow along the sequence move the reference") {
       c.qkv.view()(r, e) = bfloat16(r % 2 ? 1.0 : -1.0);
       c.qkv.view()(r, 32 + e) = bfloat16(0.5 * static_cast<double>(r));
     }
-  Case processor = c;
-  compute<true>(context, c);
-  auto const y = c.y.view();
-  for (Index r = 0; r < length; ++r) REQUIRE(std::isfinite(static_cast<float>(y(r, 0))));
+  Case const before = c;
+  compute(On::emulated_tiles, context, c);
   // All weight lies on the last key (odd queries), or on the first (even ones), where they are not dropped.
-  for (Index r = 0; r < length; ++r) {
-    Index const key = r % 2 ? length - 1 : 0;
-    double const factor = c.dropout.keeps(key, r, 7) ? c.dropout.scale() : 0;
-    double const expected = factor * c.qkv.view()(key, 64);
-    double const near = 0.07 * 2.5;  // the neighbours' probability: exp(-0.5 * 32 / sqrt(32)) = 0.06
-    REQUIRE(std::abs(static_cast<double>(y(r, 0)) - expected) <= near + unit * std::abs(expected));
+  auto const check = [&](Case const& of) {
+    for (Index r = 0; r < length; ++r) {
+      REQUIRE(std::isfinite(static_cast<float>(of.y.view()(r, 0))));
+      Index const key = r % 2 ? length - 1 : 0;
+      double const factor = of.dropout.keeps(key, r, 7) ? of.dropout.scale() : 0;
+      double const expected = factor * of.qkv.view()(key, 64);
+      double const near = 0.07 * 2.5;  // the neighbours' probability: exp(-0.5 * 32 / sqrt(32)) = 0.06
+      REQUIRE(std::abs(static_cast<double>(of.y.view()(r, 0)) - expected) <= near + unit * std::abs(expected));
+    }
+  };
+  check(c);
+  for (On const on : processors()) {
+    INFO("on " << on);
+    Case processor = before;
+    compute(on, context, processor);
+    check(processor);
+    if (on == On::tiles) CHECK(same_bits(c, processor));
   }
-  if (!has_tiles()) HONE_SKIP("the processor has no AMX");
-  compute<false>(context, processor);
-  CHECK(same_bits(c, processor));
 }
 
 TEST_CASE("2^x and log2 on tiles keep to their bounds over the whole range") {

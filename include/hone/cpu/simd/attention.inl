@@ -1,38 +1,5 @@
 namespace hone::detail::HONE_SIMD {
 
-/// What one head of one sequence is in the matrices of an attention operation.
-template <class T>
-struct AttentionHead {
-  AttentionItem<T> item;
-  Index first_query, first_key;
-
-  template <class Op>
-  AttentionHead(Op const& op, Index b, Index h)
-      : item{op.query_offsets[b + 1] - op.query_offsets[b],
-             op.key_offsets[b + 1] - op.key_offsets[b],
-             op.q.cols / op.heads,
-             h,
-             op.first_example + b,
-             static_cast<T>(op.scale),
-             op.dropout},
-        first_query(op.query_offsets[b]),
-        first_key(op.key_offsets[b]) {}
-
-  /// Its rows and columns of a matrix with a row for each query, or for each key; its column of a (M, H) statistic.
-  template <class M>
-  M queries(M const& m) const {
-    return m.row_block(first_query, item.queries).column_block(item.head * item.width, item.width);
-  }
-  template <class M>
-  M keys(M const& m) const {
-    return m.row_block(first_key, item.keys).column_block(item.head * item.width, item.width);
-  }
-  template <class M>
-  M statistic(M const& m) const {
-    return m.row_block(first_query, item.queries).column_block(item.head, 1);
-  }
-};
-
 /// One head of one sequence at a time, 3 vectors of queries against all its keys: the scores of a block stay in the cache.
 ///
 /// A sequence's result has the same bits whatever else is in the batch, and for any number of threads.

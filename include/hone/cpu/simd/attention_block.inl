@@ -20,6 +20,39 @@ struct AttentionItem {
   Index padded_width() const { return round_up(width, std::max<Index>(TileShape::rows, lanes<T>)); }
 };
 
+/// What one head of one sequence is in the matrices of an attention operation.
+template <class T>
+struct AttentionHead {
+  AttentionItem<T> item;
+  Index first_query, first_key;
+
+  template <class Op>
+  AttentionHead(Op const& op, Index b, Index h)
+      : item{op.query_offsets[b + 1] - op.query_offsets[b],
+             op.key_offsets[b + 1] - op.key_offsets[b],
+             op.q.cols / op.heads,
+             h,
+             op.first_example + b,
+             static_cast<T>(op.scale),
+             op.dropout},
+        first_query(op.query_offsets[b]),
+        first_key(op.key_offsets[b]) {}
+
+  /// Its rows and columns of a matrix with a row for each query, or for each key; its column of a (M, H) statistic.
+  template <class M>
+  M queries(M const& m) const {
+    return m.row_block(first_query, item.queries).column_block(item.head * item.width, item.width);
+  }
+  template <class M>
+  M keys(M const& m) const {
+    return m.row_block(first_key, item.keys).column_block(item.head * item.width, item.width);
+  }
+  template <class M>
+  M statistic(M const& m) const {
+    return m.row_block(first_query, item.queries).column_block(item.head, 1);
+  }
+};
+
 /// Consecutive pieces of a thread's scratch memory.
 template <class T>
 class Pieces {
@@ -177,12 +210,12 @@ HONE_SIMD_INLINE inline Vec<T> keep_lanes(Vec<T> value, std::uint32_t const* wor
 }
 
 /// scores[key][query] = sum_e panels(key, e) columns[e][query] for `key_group` keys; columns is [E][vectors * lanes].
-template <class T, int vectors>
+template <class T, int vectors, class Unit = MultiplyAdds>
 HONE_SIMD_INLINE inline void score_group(Index width, T const* panels, T const* columns, T* scores) {
   constexpr int rows = TileShape::rows, block = vectors * lanes<T>;
   for (Index i = 0; i < key_group; i += rows) {
     Vec<T> acc[rows][vectors] = {};
-    multiply_tile<T, rows, vectors>(width, panels + i * width, Step<1>{}, Step<rows>{}, columns, block, acc);
+    multiply_tile<T, rows, vectors, Unit>(width, panels + i * width, Step<1>{}, Step<rows>{}, columns, block, acc);
     HONE_UNROLL for (int r = 0; r < rows; ++r) HONE_UNROLL for (int v = 0; v < vectors; ++v)
         store(scores + (i + r) * block + v * lanes<T>, acc[r][v]);
   }
@@ -190,13 +223,13 @@ HONE_SIMD_INLINE inline void score_group(Index width, T const* panels, T const* 
 
 /// out(query, e) = factor[query] * sum_key rows[key][e] weights[key][query]: rows (keys, padded_width), weights
 /// (keys, vectors * lanes). `tile` has room for padded_width * vectors * lanes values.
-template <class T, int vectors, class A>
+template <class T, int vectors, class Unit = MultiplyAdds, class A>
 HONE_TARGET void weighted_rows(Index keys, T const* rows, Index padded_width, T const* weights,
                                Vec<T> const (&factor)[vectors], T* tile, MatrixView<A> out) {
   constexpr int height = TileShape::rows, block = vectors * lanes<T>;
   for (Index e = 0; e < padded_width && e < round_up(out.cols, height); e += height) {
     Vec<T> acc[height][vectors] = {};
-    multiply_tile<T, height, vectors>(keys, rows + e, Step<1>{}, padded_width, weights, block, acc);
+    multiply_tile<T, height, vectors, Unit>(keys, rows + e, Step<1>{}, padded_width, weights, block, acc);
     HONE_UNROLL for (int r = 0; r < height; ++r) HONE_UNROLL for (int v = 0; v < vectors; ++v)
         store(tile + (e + r) * block + v * lanes<T>, acc[r][v] * factor[v]);
   }
@@ -204,17 +237,18 @@ HONE_TARGET void weighted_rows(Index keys, T const* rows, Index padded_width, T 
 }
 
 /// sums[key][e] += sum_query weights[key][query] rows[query][e] for `key_group` keys and the first `queries` queries.
-template <class T, int vectors>
+template <class T, int vectors, class Unit = MultiplyAdds>
 HONE_SIMD_INLINE inline void add_weighted_queries(Index queries, T const* weights, T const* rows, Index padded_width,
                                                     T* sums) {
-  constexpr int height = TileShape::rows, block = vectors * lanes<T>;
+  constexpr int height = TileShape::rows, block = vectors * lanes<T> / Unit::values;
   auto const columns = [&]<int wide>(Index e, std::integral_constant<int, wide>) HONE_SIMD_INLINE {
     for (Index i = 0; i < key_group; i += height) {
       Vec<T> acc[height][wide];
       T* const to = sums + i * padded_width + e;
       HONE_UNROLL for (int r = 0; r < height; ++r) HONE_UNROLL for (int v = 0; v < wide; ++v) acc[r][v] =
           load(to + r * padded_width + v * lanes<T>);
-      multiply_tile<T, height, wide>(queries, weights + i * block, Step<block>{}, Step<1>{}, rows + e, padded_width, acc);
+      multiply_tile<T, height, wide, Unit>(queries, weights + i * block, Step<block>{}, Step<1>{}, rows + e, padded_width,
+                                           acc);
       HONE_UNROLL for (int r = 0; r < height; ++r) HONE_UNROLL for (int v = 0; v < wide; ++v)
           store(to + r * padded_width + v * lanes<T>, acc[r][v]);
     }

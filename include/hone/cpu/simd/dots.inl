@@ -19,6 +19,14 @@ HONE_SIMD_INLINE inline Vec<float> add_dots(Vec<float> sum, Vec<float> a, Vec<fl
   __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(b), "v"(a));
   return sum;
 }
+/// For multiply_tile: what looks like float is a pair of bfloat16.
+struct DotProducts {
+  static constexpr int values = 2;
+  template <class T>
+  HONE_SIMD_INLINE static Vec<T> add(Vec<T> sum, Vec<T> a, Vec<T> b) {
+    return add_dots(sum, a, b);
+  }
+};
 /// A pair of values in all lanes.
 HONE_SIMD_INLINE inline Vec<float> splat_pair(char const* pair) {
   float bits;

@@ -45,9 +45,18 @@ HONE_SIMD_INLINE inline Vec<T> multiply_add(Vec<T> sum, Vec<T> a, Vec<T> b) {
   return sum;
 }
 
+/// What multiplies and adds: one value of the inner dimension a step.
+struct MultiplyAdds {
+  static constexpr int values = 1;
+  template <class T>
+  HONE_SIMD_INLINE static Vec<T> add(Vec<T> sum, Vec<T> a, Vec<T> b) {
+    return multiply_add<T>(sum, a, b);
+  }
+};
+
 /// acc(i, j) += sum_k a(i, k) b(k, j) over k = 0 .. depth - 1 in this order;
 /// a(i, k) = a[i * row_step + k * k_step], b(k, j) = b[k * b_step + j].
-template <class T, int rows, int vectors, class RowStep, class KStep, class Next = NothingAhead>
+template <class T, int rows, int vectors, class Unit = MultiplyAdds, class RowStep, class KStep, class Next = NothingAhead>
 HONE_SIMD_INLINE inline void multiply_tile(Index depth, T const* HONE_RESTRICT a, RowStep row_step, KStep k_step,
                                              T const* HONE_RESTRICT b, Index b_step, Vec<T> (&acc)[rows][vectors],
                                              Next next = {}) {
@@ -62,7 +71,7 @@ HONE_SIMD_INLINE inline void multiply_tile(Index depth, T const* HONE_RESTRICT a
     HONE_UNROLL for (int j = 0; j < vectors; ++j) column[j] = load(b + u * b_step + j * lanes<T>);
     HONE_UNROLL for (int i = 0; i < rows; ++i) {
       Vec<T> const value = splat(place[i / spread][i % spread * Index{row_step} + u * Index{k_step}]);
-      HONE_UNROLL for (int j = 0; j < vectors; ++j) sums[i][j] = multiply_add<T>(sums[i][j], column[j], value);
+      HONE_UNROLL for (int j = 0; j < vectors; ++j) sums[i][j] = Unit::template add<T>(sums[i][j], column[j], value);
     }
   };
   auto const advance = [&](int by) HONE_SIMD_INLINE {
