@@ -37,12 +37,17 @@ class Buffer {
   void upload(std::span<T const> from) { context_->upload(data_, from.data(), from.size_bytes()); }
   /// Copies to the host and waits until it is there.
   std::vector<T> download() const {
-    std::vector<T> host(static_cast<std::size_t>(size_));
+    std::vector<T> host;
+    download(host);
+    return host;
+  }
+  /// The same into a vector whose memory is used again.
+  void download(std::vector<T>& host) const {
+    host.resize(static_cast<std::size_t>(size_));
     if (size_ > 0) {
       context_->download(host.data(), data_, bytes(size_));
       context_->synchronize();
     }
-    return host;
   }
   void swap(Buffer& other) noexcept {
     std::swap(context_, other.context_);

@@ -25,6 +25,17 @@ struct RaggedBatch {
   Index size() const { return static_cast<Index>(offsets.size()) - 1; }      ///< B
   Index length(Index b) const { return offsets[static_cast<std::size_t>(b) + 1] - offsets[static_cast<std::size_t>(b)]; }
 
+  /// Takes all sequences out; the memory is kept.
+  void clear() {
+    for (auto* ids : {&tokens, &segments, &positions}) ids->clear();
+    offsets.assign(1, 0);
+    first_example = 0;
+  }
+  /// Room for N tokens in B sequences.
+  void reserve(Index rows, Index size) {
+    for (auto* ids : {&tokens, &segments, &positions}) ids->reserve(static_cast<std::size_t>(rows));
+    offsets.reserve(static_cast<std::size_t>(size) + 1);
+  }
   /// Appends one sequence. Throws E411 when it is empty, E412 when it is longer than attention can address.
   void push_back(std::span<std::int32_t const> sequence, std::span<std::int32_t const> segment = {},
                  std::span<std::int32_t const> position = {}) {

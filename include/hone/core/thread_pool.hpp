@@ -76,7 +76,7 @@ class ThreadPool {
       for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
       return;
     }
-    std::function<void(std::int64_t)> job = run;
+    std::function<void(std::int64_t)> const job = std::ref(run);  // allocates nothing
     {
       std::lock_guard<std::mutex> lock(mutex_);
       job_ = &job;
@@ -95,6 +95,18 @@ class ThreadPool {
     std::exception_ptr const failure = failure_;  // nobody else is at work
     busy_.store(false);
     if (failure) std::rethrow_exception(failure);
+  }
+
+  /// Calls `body()` once in every thread of the pool, the caller among them; from inside a chunk: in this thread alone.
+  template <class Body>
+  void in_each_thread(Body const& body) {
+    if (size_ == 1 || busy_.load()) return body();
+    std::atomic<int> begun{0};
+    parallel_for(size_, 1, [&](std::int64_t, std::int64_t) {
+      begun.fetch_add(1);
+      while (begun.load() < size_) std::this_thread::yield();  // so that no thread takes a second one
+      body();
+    });
   }
 
  private:

@@ -34,8 +34,10 @@ namespace hone::data {
 
 /// The order of the examples in one epoch: a permutation of 0 .. examples - 1 that depends on the seed and the epoch
 /// alone, the same on every machine.
-inline std::vector<std::size_t> epoch_order(std::size_t examples, std::uint64_t seed, std::uint32_t epoch) {
-  std::vector<std::size_t> order(examples);
+/// `order`: an earlier one, whose memory is used again.
+inline std::vector<std::size_t> epoch_order(std::size_t examples, std::uint64_t seed, std::uint32_t epoch,
+                                            std::vector<std::size_t> order = {}) {
+  order.resize(examples);
   std::iota(order.begin(), order.end(), std::size_t{0});
   PhiloxStream random(seed, detail::epoch_order_stream + epoch);
   detail::shuffle(std::span<std::size_t>(order), random);
@@ -92,7 +94,7 @@ class EpochSampler {
 
  private:
   void enter(SamplerPosition position) {
-    if (position.epoch != position_.epoch) order_ = epoch_order(examples_, seed_, position.epoch);
+    if (position.epoch != position_.epoch) order_ = epoch_order(examples_, seed_, position.epoch, std::move(order_));
     position_ = position;
   }
 

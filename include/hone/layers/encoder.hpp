@@ -32,8 +32,9 @@ class Encoder {
   Index layers() const { return Index(blocks_.size()); }
 
   /// @param training  false: nothing is kept for backward, and every block uses the same memory
-  Cache plan(Plan& plan, Index rows, Index sequences, ReadRows read, bool training) const {
-    Cache cache;
+  /// @param cache     an earlier plan's, whose memory on the host is used again
+  Cache plan(Plan& plan, Index rows, Index sequences, ReadRows read, bool training, Cache cache = {}) const {
+    cache.blocks.clear();
     std::size_t const count = blocks_.size();
     cache.inputs.resize(count + 1);
     bool const first = read == ReadRows::first;

@@ -107,7 +107,9 @@ class BertClassifier {
     prepare(batch, batch.size(), false);
     Pass<B> pass{*context_, *parameters_, memory_.upload(batch), {}, false};
     forward(pass);
-    return fetch_outputs(batch.size());
+    Outputs<HeadList> outputs;
+    fetch_outputs(batch.size(), outputs);
+    return outputs;
   }
   /// Hidden states of every layer (0: embeddings), each (N, D), without dropout. For inspection and tests.
   std::vector<HostMatrix> hidden_states(RaggedBatch const& batch) {
@@ -216,10 +218,10 @@ class BertClassifier {
                   "[hone-E131] The recipe has not one loss for each head of the model. See docs/errors.md#e131.");
     check_losses<L...>(std::index_sequence_for<L...>{});
     typename Staged::Part const batch = parts_[part];
-    auto const contributions = parameters_->contributions();
+    contributions_ = parameters_->contributions();
     auto const work = part == 0 ? StepKey::Work::first_batch : StepKey::Work::later_batch;
     run_step(*context_, StepKey{work, batch.rows, batch.size}, [&] {
-      parameters_->set_contributions(contributions);
+      parameters_->set_contributions(contributions_);
       workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows, batch.size, batch.first_example, true); });
       Pass<B> pass{*context_, *parameters_, Staged::batch(step_memory_.data(), batch), key};
       auto const labels = Staged::labels(step_memory_.data(), batch);
@@ -250,10 +252,11 @@ class BertClassifier {
     Outputs<HeadList> outputs;
     std::array<std::vector<double>, HeadList::count> losses;  ///< by head, one an example, not weighted
   };
-  StepResults step_results() {
-    StepResults results{fetch_outputs(step_examples_), {}};
+  /// `results`: of an earlier step, whose memory is used again.
+  StepResults step_results(StepResults results = {}) {
+    fetch_outputs(step_examples_, results.outputs);
     for (std::size_t i = 0; i < HeadList::count; ++i)
-      results.losses[i] = download<S>(losses_of(i, 0, step_examples_).data, step_examples_, 1).values;
+      fetch(losses_of(i, 0, step_examples_).data, step_examples_, results.losses[i]);
     return results;
   }
 
@@ -368,7 +371,7 @@ class BertClassifier {
       head.y = {results_.outputs[i].data() + first * outputs, size, outputs};
       head.linear = heads_[i].plan(plan, size);
     });
-    cache_.encoder = encoder_.plan(plan, rows, size, ReadRows::first, training);
+    cache_.encoder = encoder_.plan(plan, rows, size, ReadRows::first, training, std::move(cache_.encoder));
   }
 
   void forward(Pass<B>& pass) {
@@ -440,11 +443,18 @@ class BertClassifier {
     context_->synchronize();
     return {std::vector<double>(host.begin(), host.end()), cols};
   }
-  Outputs<HeadList> fetch_outputs(Index count) {
-    Outputs<HeadList> outputs;
-    for_each_index<HeadList::count>(
-        [&](auto i) { outputs.heads[i] = download<S>(results_.outputs[i].data(), count, HeadAt<i>::width); });
-    return outputs;
+  /// Copies to the host into memory that is used again.
+  void fetch(S const* from, Index count, std::vector<double>& to) {
+    fetched_.resize(std::size_t(count));
+    context_->download(fetched_.data(), from, fetched_.size() * sizeof(S));
+    context_->synchronize();
+    to.assign(fetched_.begin(), fetched_.end());
+  }
+  void fetch_outputs(Index count, Outputs<HeadList>& outputs) {
+    for_each_index<HeadList::count>([&](auto i) {
+      outputs.heads[i].cols = HeadAt<i>::width;
+      fetch(results_.outputs[i].data(), count * HeadAt<i>::width, outputs.heads[i].values);
+    });
   }
 
   std::unique_ptr<typename B::Context> context_;
@@ -461,6 +471,8 @@ class BertClassifier {
   Staged own_;                                  ///< of accumulate(batch, ...)
   Buffer<B, std::byte> step_memory_;            ///< the batches that upload copied
   std::vector<typename Staged::Part> parts_{};  ///< what they are
+  std::vector<bool> contributions_{};           ///< before the batch at work
+  std::vector<S> fetched_{};                    ///< on the way to the host
   Ledger ledger_;
   Index step_examples_ = 0;
   bool in_step_ = false;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "hone/layers/embedding.hpp"
 #include "hone/layers/encoder.hpp"
@@ -49,11 +50,11 @@ class BertEncoder {
   Index layers() const { return encoder_.layers(); }
 
   /// @param training  false: nothing is kept for backward
-  Cache plan(Plan& plan, Index rows, Index sequences, ReadRows read, bool training) const {
-    Cache cache{};
-    if (training) cache.dx = plan.scratch.template matrix<A>(rows, width_);
+  /// @param cache     an earlier plan's, whose memory on the host is used again
+  Cache plan(Plan& plan, Index rows, Index sequences, ReadRows read, bool training, Cache cache = {}) const {
+    cache.dx = training ? plan.scratch.template matrix<A>(rows, width_) : Matrix<B>{};
     cache.embedding = embedding_.plan(plan, rows);
-    cache.encoder = encoder_.plan(plan, rows, sequences, read, training);
+    cache.encoder = encoder_.plan(plan, rows, sequences, read, training, std::move(cache.encoder));
     return cache;
   }
 

@@ -50,6 +50,7 @@ class StagedStep {
   /// Room for so many batches of at most N tokens in B sequences.
   void reserve(Index batches, Index rows, Index size) {
     memory_.reserve(static_cast<std::size_t>(batches) * bytes(rows, size));
+    parts_.reserve(static_cast<std::size_t>(batches));
   }
   void clear() {
     parts_.clear();

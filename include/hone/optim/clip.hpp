@@ -49,11 +49,16 @@ class ClipState {
     has_groups_ = true;
   }
   /// The norm before clipping, on the host.
-  double fetch_norm() const { return values_.download()[1]; }
-  /// The same with its parts: one transfer.
-  GradientNorms fetch_norms() const {
-    auto const values = values_.download();
-    return {values[1], has_groups_ ? groups_.norms(std::span(values).subspan(3)) : decltype(GradientNorms::groups)()};
+  double fetch_norm() const {
+    values_.download(host_);
+    return host_[1];
+  }
+  /// The same with its parts: one transfer. `norms`: what an earlier call gave, whose memory is used again.
+  GradientNorms fetch_norms(GradientNorms norms = {}) const {
+    values_.download(host_);
+    norms.norm = host_[1];
+    if (has_groups_) norms.groups = groups_.norms(std::span<double const>(host_).subspan(3), std::move(norms.groups));
+    return norms;
   }
 
  private:
@@ -62,6 +67,7 @@ class ClipState {
   Buffer<B, double> partials_;
   GradientGroups<B> groups_;
   Buffer<B, double> values_;  ///< sum of squares, norm, scale, sums of squares by group
+  mutable std::vector<double> host_{};  ///< values_, as fetched
   bool has_groups_ = false;
 };
 

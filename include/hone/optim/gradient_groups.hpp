@@ -55,9 +55,11 @@ class GradientGroups {
               VectorView<double> sums) const {
     run<B>(context, RangeSquares<typename B::Precision>{store.gradients(), partials, borders_.view(), lanes_.view(), sums});
   }
-  /// The norms by group, in the order of the parameters, from the sums on the host.
-  std::vector<std::pair<std::string, double>> norms(std::span<double const> sums) const {
-    std::vector<std::pair<std::string, double>> norms;
+  /// The norms by group, in the order of the parameters, from the sums on the host. `norms`: what an
+  /// earlier call gave, whose memory is used again.
+  std::vector<std::pair<std::string, double>> norms(std::span<double const> sums,
+                                                    std::vector<std::pair<std::string, double>> norms = {}) const {
+    for (auto& [name, norm] : norms) norm = 0;
     for (std::size_t r = 0; r < names_.size(); ++r) {
       auto at = norms.begin();
       while (at != norms.end() && at->first != names_[r]) ++at;

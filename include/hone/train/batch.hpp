@@ -51,15 +51,18 @@ typename HeadList::Labels labels_for(data::Dataset const& data) {
   return labels;
 }
 
-/// The batch and the labels of some examples of a dataset, in the order given.
+/// The batch and the labels of some examples of a dataset, in the order given. `made`: an earlier one, whose
+/// memory is used again.
 template <class HeadList>
 std::pair<RaggedBatch, typename HeadList::Labels> make_batch(data::Dataset const& data,
                                                              typename HeadList::Labels const& labels,
-                                                             std::span<std::size_t const> rows, Index first_example = 0) {
-  std::pair<RaggedBatch, typename HeadList::Labels> made;
+                                                             std::span<std::size_t const> rows, Index first_example = 0,
+                                                             std::pair<RaggedBatch, typename HeadList::Labels> made = {}) {
+  made.first.clear();
   made.first.first_example = first_example;
   for (std::size_t const row : rows) made.first.push_back(data.tokens[row]);
   for_each_index<HeadList::count>([&](auto i) {
+    std::get<i>(made.second).clear();
     for (std::size_t const row : rows) std::get<i>(made.second).push_back(std::get<i>(labels)[row]);
   });
   return made;

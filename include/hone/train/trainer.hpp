@@ -9,10 +9,13 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "hone/core/host_context.hpp"
 #include "hone/core/step.hpp"
+#include "hone/cpu/scratch.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/sampler.hpp"
 #include "hone/models/bert_classifier.hpp"
@@ -109,7 +112,7 @@ class Trainer {
       }
       auto const begin = std::chrono::steady_clock::now();
       Prepared const& prepared = *ahead.next();
-      StepReport done = step(labels, prepared, total, begin);
+      StepReport& done = step(labels, prepared, total, begin);
       done.epoch = prepared.epoch;
       report.steps += 1;
       report.examples += done.examples;
@@ -122,9 +125,9 @@ class Trainer {
     return report;
   }
 
-  /// One optimizer step on these examples, cut into batches of batch_size.
-  StepReport step(data::Dataset const& data, typename HeadList::Labels const& labels, std::span<std::size_t const> rows,
-                  Index total) {
+  /// One optimizer step on these examples, cut into batches of batch_size. The report is valid until the next step.
+  StepReport const& step(data::Dataset const& data, typename HeadList::Labels const& labels,
+                         std::span<std::size_t const> rows, Index total) {
     auto const begin = std::chrono::steady_clock::now();
     if (!own_) own_.emplace(model_);
     prepare(data, labels, rows, *own_);
@@ -141,8 +144,12 @@ class Trainer {
       Index longest = 0;
       for (std::size_t i = 0; i < data.size(); ++i) longest = std::max(longest, Index(data.tokens[i].size()));
       staged.reserve(std::min(options.step_every, (count + size - 1) / size), size * longest, size);
+      made.first.reserve(size * longest, size);
+      for_each_index<HeadList::count>([&](auto i) { std::get<i>(made.second).reserve(std::size_t(size)); });
+      rows.reserve(std::size_t(std::min(options.batch_size * options.step_every, count)));
     }
     typename Model::Staged staged;
+    std::pair<RaggedBatch, typename HeadList::Labels> made{};  ///< the batch that is staged at the moment
     std::vector<std::size_t> rows{};
     Index tokens = 0, epoch = 0;
     data::Dataset const* data = nullptr;
@@ -156,15 +163,17 @@ class Trainer {
     to.tokens = 0;
     for (std::size_t first = 0; first < rows.size(); first += std::size_t(options_.batch_size)) {
       auto const some = rows.subspan(first, std::min(rows.size() - first, std::size_t(options_.batch_size)));
-      auto const [batch, batch_labels] = make_batch<HeadList>(data, labels, some, Index(first));
-      to.tokens += batch.rows();
-      model_.stage(batch, batch_labels, to.staged);
+      to.made = make_batch<HeadList>(data, labels, some, Index(first), std::move(to.made));
+      to.tokens += to.made.first.rows();
+      model_.stage(to.made.first, to.made.second, to.staged);
     }
   }
 
-  StepReport step(typename HeadList::Labels const& labels, Prepared const& prepared, Index total,
-                  std::chrono::steady_clock::time_point begin) {
-    StepReport report;
+  StepReport& step(typename HeadList::Labels const& labels, Prepared const& prepared, Index total,
+                   std::chrono::steady_clock::time_point begin) {
+    StepReport& report = report_;  // its memory is used again: a step after the first takes none
+    report.epoch = report.total_tokens = 0;
+    report.elapsed = 0;
     report.total_steps = total;
     report.examples = Index(prepared.rows.size());
     report.tokens = prepared.tokens;
@@ -175,9 +184,9 @@ class Trainer {
     if constexpr (is_split) recipe_.optimizer.template advance<B>(optimizer_);
     // The whole step is on its way before anything is waited for: one piece of work where it has one batch.
     auto const& parts = prepared.staged.parts();
-    auto const contributions = model_.parameters().contributions();
+    contributions_ = model_.parameters().contributions();
     auto const all = [&] {
-      model_.parameters().set_contributions(contributions);
+      model_.parameters().set_contributions(contributions_);
       model_.accumulate(0, recipe_.losses, key);
       finish(report.learning_rate);
     };
@@ -190,9 +199,10 @@ class Trainer {
     if constexpr (!is_split)
       recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
                                          report.learning_rate);
-    last_results_ = model_.step_results();
+    if constexpr (std::is_base_of_v<HostContext, typename B::Context>) detail::level_scratch(model_.context());
+    last_results_ = model_.step_results(std::move(last_results_));
     last_rows_ = prepared.rows;
-    auto norms = clip_.fetch_norms();
+    auto norms = clip_.fetch_norms({0, std::move(report.group_norms)});
     report.grad_norm = norms.norm;
     report.group_norms = std::move(norms.groups);
     summarise(last_results_, labels, prepared.rows, report);
@@ -229,13 +239,20 @@ class Trainer {
   void summarise(typename Model::StepResults const& results, typename HeadList::Labels const& labels,
                  std::span<std::size_t const> rows, StepReport& report) const {
     report.accuracy = std::nan("");
+    report.losses.resize(HeadList::count);
+    std::size_t classifying = 0;
     for_each_index<HeadList::count>([&](auto i) {
       using H = typename HeadList::template At<i>;
       double sum = 0;
       for (double const loss : results.losses[i]) sum += loss;
-      report.losses.emplace_back(std::string(H::name()), sum / double(rows.size()));
+      report.losses[i].first = H::name();
+      report.losses[i].second = sum / double(rows.size());
       if constexpr (requires { requires H::classifies; }) {
-        ClassCounts counts{std::string(H::name()), std::vector<Index>(H::width), std::vector<Index>(H::width)};
+        if (report.classes.size() == classifying) report.classes.emplace_back();
+        ClassCounts& counts = report.classes[classifying++];
+        counts.head = H::name();
+        counts.predicted.assign(H::width, 0);
+        counts.truth.assign(H::width, 0);
         double right = 0;
         for (std::size_t r = 0; r < rows.size(); ++r) {
           auto const predicted = results.outputs.heads[i].argmax(Index(r)), truth = Index(std::get<i>(labels)[rows[r]]);
@@ -243,7 +260,6 @@ class Trainer {
           counts.truth[std::size_t(truth)] += 1;
           right += predicted == truth ? 1 : 0;
         }
-        report.classes.push_back(std::move(counts));
         if (std::isnan(report.accuracy)) report.accuracy = right / double(rows.size());
       }
     });
@@ -296,6 +312,8 @@ class Trainer {
   ClipState<B> clip_;
   std::optional<Prepared> own_{};  ///< of step(data, ...)
   Index step_ = 0;
+  StepReport report_{};              ///< of the last step
+  std::vector<bool> contributions_{};
   std::vector<std::size_t> last_rows_{};
   typename Model::StepResults last_results_{};
   std::optional<Finding> problem_{};
