@@ -76,6 +76,26 @@ class ThreadPool {
       for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
       return;
     }
+    share_out(chunks, run);
+  }
+
+  /// Calls `body()` once in every thread of the pool, the caller among them; from inside a chunk: in this thread alone.
+  template <class Body>
+  void in_each_thread(Body const& body) {
+    if (size_ == 1 || busy_.exchange(true)) return body();
+    std::atomic<int> begun{0};
+    auto once = [&](std::int64_t) {
+      begun.fetch_add(1);
+      while (begun.load() < size_) std::this_thread::yield();  // so that no thread takes a second one
+      body();
+    };
+    share_out(size_, once);
+  }
+
+ private:
+  /// Calls run(chunk) in all threads. Whoever calls it has set busy_.
+  template <class Run>
+  void share_out(std::int64_t chunks, Run& run) {
     std::function<void(std::int64_t)> const job = std::ref(run);  // allocates nothing
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -97,19 +117,6 @@ class ThreadPool {
     if (failure) std::rethrow_exception(failure);
   }
 
-  /// Calls `body()` once in every thread of the pool, the caller among them; from inside a chunk: in this thread alone.
-  template <class Body>
-  void in_each_thread(Body const& body) {
-    if (size_ == 1 || busy_.load()) return body();
-    std::atomic<int> begun{0};
-    parallel_for(size_, 1, [&](std::int64_t, std::int64_t) {
-      begun.fetch_add(1);
-      while (begun.load() < size_) std::this_thread::yield();  // so that no thread takes a second one
-      body();
-    });
-  }
-
- private:
   /// Looks for a short time before its thread sleeps: between the pieces of a step there are microseconds, and to be woken
   /// takes longer. Short, so that other programs' threads get the processor where there is nothing to do.
   template <class Condition>
