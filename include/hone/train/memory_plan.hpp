@@ -21,7 +21,7 @@ namespace hone {
 /// On a processor also what the kernels hold themselves, as an upper bound (kernel_bytes tells what they do hold): scratch
 /// memory of every thread, and the packed copies of weights, both forms of all of them. In fp32 copies are made for batches
 /// of 1024 tokens and fewer alone, so that a run without such a batch takes less. Not counted: texts and their tokens, the
-/// batches that are made while a step runs (40 bytes a token), stacks, and the program.
+/// batches that are made while a step runs (some 60 bytes a token), stacks, and the program.
 ///
 /// @param max_length  tokens of the longest text
 /// @param evaluation  how the model is evaluated between steps or at the end; empty: never
