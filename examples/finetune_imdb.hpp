@@ -130,7 +130,10 @@ int finetune(Settings settings, typename B::Options const& backend) {
     auto const config = BertConfig::from_file(std::filesystem::path(settings.model) / "config.json");
     auto largest = training;
     if (settings.train_examples > 0) largest.batch_size = std::min(training.batch_size, settings.train_examples);
-    plan = training_memory_plan<Model<B>>(config, recipe, largest, settings.max_length, options);
+    EvaluationOptions evaluation;
+    evaluation.batch_size = settings.eval_batch;
+    if (settings.test_examples > 0) evaluation.batch_size = std::min(evaluation.batch_size, settings.test_examples);
+    plan = training_memory_plan<Model<B>>(config, recipe, largest, settings.max_length, options, evaluation);
     if (settings.num_steps > 0 && settings.epochs > 0) plan.require();
   }
   std::optional<Model<B>> made;

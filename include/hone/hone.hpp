@@ -66,6 +66,7 @@
 #include "hone/cpu/backend.hpp"
 #include "hone/cpu/bfloat16_dots.hpp"
 #include "hone/cpu/eigen.hpp"
+#include "hone/cpu/kernel_memory.hpp"
 #include "hone/cpu/kernels.hpp"
 #include "hone/cpu/packed_weights.hpp"
 #include "hone/cpu/precision_choice.hpp"

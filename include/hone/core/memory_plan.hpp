@@ -32,6 +32,12 @@ class MemoryPlan {
     if (bytes > 0) add(name, bytes);
   }
   std::vector<Part> const& parts() const { return parts_; }
+  /// Bytes of the part of this name; 0: there is none.
+  std::uint64_t bytes(std::string const& name) const {
+    for (auto const& part : parts_)
+      if (part.name == name) return part.bytes;
+    return 0;
+  }
   std::uint64_t total() const {
     std::uint64_t sum = 0;
     for (auto const& part : parts_) sum += part.bytes;

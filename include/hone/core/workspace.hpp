@@ -39,17 +39,29 @@ class Layout {
   std::size_t used_ = 0, peak_ = 0;
 };
 
+namespace detail {
+
+class KernelDemand;  // cpu/kernel_memory.hpp
+
+}  // namespace detail
+
 /// What is planned together: what must live until backward, what may be used again at once, and what kernels ask for.
 struct Plan {
   Layout saved{};           ///< kept from forward to backward
   Layout scratch{};         ///< within one call; layers that run one after the other share it (mark and rewind)
   std::size_t kernels = 0;  ///< bytes of the context's scratch memory: the most that one kernel asks for
+  /// Where it is asked for: what the processor's kernels hold themselves.
+  detail::KernelDemand* demand = nullptr;
 
-  /// Counts the kernel of backend B for Op on so many rows of this width.
-  template <class B, class Op>
-  void kernel(Index rows, Index width) {
+  /// Counts the kernel of backend B for Op on so many rows of this width. `more`: sizes that the processor's kernels want to
+  /// know besides (KernelMemory<Op> in cpu/kernel_memory.hpp).
+  template <class B, class Op, class... More>
+  void kernel(Index rows, Index width, More... more) {
+    using Rung = RungOf<B, Op>;
     std::size_t const bytes = kernel_scratch<B, Op>(rows, width);
     if (bytes > kernels) kernels = bytes;
+    if constexpr (requires { Rung::template count<Op>(*demand, rows, width, more...); })
+      if (demand) Rung::template count<Op>(*demand, rows, width, more...);
   }
 };
 

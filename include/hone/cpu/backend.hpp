@@ -4,6 +4,7 @@
 
 #include "hone/core/host_context.hpp"
 #include "hone/core/precision.hpp"
+#include "hone/cpu/kernel_memory.hpp"
 #include "hone/cpu/kernels.hpp"
 #include "hone/generic/backend.hpp"
 

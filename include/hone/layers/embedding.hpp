@@ -46,7 +46,7 @@ class Embedding {
     cache.z = plan.saved.matrix<ActivationOf<P>>(rows, shape_.width);
     cache.mean = plan.saved.vector<StatisticOf<P>>(rows);
     cache.rstd = plan.saved.vector<StatisticOf<P>>(rows);
-    plan.kernel<B, EmbeddingBackward<P>>(rows, shape_.width);
+    plan.kernel<B, EmbeddingBackward<P>>(rows, shape_.width, shape_.vocabulary, shape_.positions);
     return cache;
   }
 

@@ -45,8 +45,14 @@ class Linear {
   Index input_width() const { return input_; }
   Index output_width() const { return output_; }
   Cache plan(Plan& plan, Index rows) const {
-    plan.kernel<B, LinearBackwardParameters<P>>(rows, output_);
+    plan_product(plan, rows, output_, input_);
     return {};
+  }
+  /// Counts what the kernels for y = x W^T and its gradients take, W (outputs, inputs).
+  static void plan_product(Plan& plan, Index rows, Index outputs, Index inputs) {
+    plan.kernel<B, LinearForward<P>>(rows, outputs, inputs);
+    plan.kernel<B, LinearBackwardInput<P>>(rows, outputs, inputs);
+    plan.kernel<B, LinearBackwardParameters<P>>(rows, outputs, inputs);
   }
 
   void forward(Pass<B>& pass, ConstMatrix<B> x, Matrix<B> y, Cache& cache) const {

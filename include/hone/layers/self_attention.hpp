@@ -66,7 +66,14 @@ class SelfAttention {
     cache.dq = all ? cache.dqkv.column_block(0, width_) : plan.scratch.matrix<A>(queries, width_);
     cache.delta = plan.scratch.matrix<StatisticOf<P>>(queries, heads_);
     cache.output = output_.plan(plan, queries);
-    plan.kernel<B, LinearBackwardParameters<P>>(rows, 3 * width_);
+    if (all) {
+      Linear<B>::plan_product(plan, rows, 3 * width_, width_);
+    } else {
+      Linear<B>::plan_product(plan, rows, 2 * width_, width_);
+      Linear<B>::plan_product(plan, queries, width_, width_);
+    }
+    plan.kernel<B, AttentionForward<P>>(rows, width_, heads_);
+    plan.kernel<B, AttentionBackward<P>>(rows, width_, heads_);
     return cache;
   }
 

@@ -42,6 +42,12 @@ struct BasicModelOptions {
   std::function<void(Index done, Index total)> on_progress{};  ///< called while a checkpoint is loaded, with tensors
 };
 
+/// What else is known of the batches that a plan of memory is for.
+struct PlannedBatches {
+  Index longest = 0;                         ///< tokens of the longest text; 0: as many as the model has positions
+  Index predict_rows = 0, predict_size = 0;  ///< tokens and texts of the largest batch that is predicted between steps
+};
+
 /// A BERT encoder with heads on the [CLS] vector (position 0 of the last layer, no pooler):
 ///   cls = dropout(encoder(tokens)[first row of each sequence]),  output_h = Map_h(W_h cls + b_h)
 ///
@@ -151,28 +157,60 @@ class BertClassifier {
   /// most so many examples in so many such batches; nothing of it is taken. Without training: the weights, and what
   /// `predict` needs.
   ///
+  /// On a processor the kernels' own memory is counted as well: scratch memory of the threads, and packed copies of the
+  /// weights, all that there may be: in fp32, the weights of batches of few tokens, of which a run's last may be one.
+  ///
   /// @param extra  called as extra(store, plan) while the parameters are declared, for what goes with them
   template <class Extra>
   static MemoryPlan memory_plan(BertConfig const& config, Index rows, Index size, Index step_examples, Index step_batches,
-                                bool training, Extra&& extra, ModelOptions options = {}) {
+                                bool training, Extra&& extra, ModelOptions options = {}, PlannedBatches batches = {}) {
+    using Context = typename B::Context;
     BertClassifier model(config, {}, options);
     MemoryPlan plan;
     if constexpr (requires { model.context().available_bytes(); }) plan.available = model.context().available_bytes();
     model.parameters().plan_memory(plan);
     extra(std::as_const(model.parameters()), plan);
-    Plan counting;
-    model.plan_batch(counting, rows, size, 0, training);
-    plan.add("activations and their scratch", Workspace<B>::reserve_for(counting));
-    if constexpr (requires { model.context().reserve_scratch(counting.kernels); })
-      plan.add_most("scratch of kernels", with_reserve(counting.kernels));
-    std::uint64_t numbers = 0;
+    // The same memory serves steps and predictions, in turn.
+    bool const predicts = !training || batches.predict_rows > 0;
+    Index const predict_rows = training ? batches.predict_rows : rows;
+    Index const predict_size = training ? batches.predict_size : size;
+    std::size_t activations = 0, kernels = 0;
+    auto const count = [&](Index of_rows, Index of_size, bool of_training) {
+      Plan counting;
+      std::optional<detail::KernelDemand> demand;
+      if constexpr (std::is_base_of_v<HostContext, Context>) {
+        Index const positions = std::min(config.max_position_embeddings, of_rows);
+        counting.demand = &demand.emplace(model.context().instruction_set(), bfloat16_dots().fast, of_training, of_size,
+                                          batches.longest > 0 ? std::min(batches.longest, positions) : positions);
+      }
+      model.plan_batch(counting, of_rows, of_size, 0, of_training);
+      activations = std::max(activations, Workspace<B>::reserve_for(counting));
+      kernels = std::max(kernels, counting.kernels);
+      return demand;
+    };
+    std::optional<detail::KernelDemand> demand, of_predictions;
+    if (training) demand = count(rows, size, true);
+    if (predicts) of_predictions = count(predict_rows, predict_size, false);
+    plan.add("activations and their scratch", activations);
+    if constexpr (requires { model.context().reserve_scratch(kernels); })
+      plan.add_most("scratch of kernels", with_reserve(kernels));
+    if constexpr (std::is_base_of_v<HostContext, Context>) {
+      if (!demand) demand = of_predictions;  // a step packs all that a prediction does
+      if (of_predictions) demand->scratch_of(*of_predictions);
+      KernelBytes const held = demand->bytes(model.context().threads());
+      plan.add_most("scratch of the threads' kernels", held.scratch);
+      plan.add_most("packed copies of the weights", held.packed_weights);
+    }
+    std::uint64_t numbers = 0, batch_bytes = 0;
     for_each_index<HeadList::count>([&](auto i) { numbers += HeadAt<i>::width + 1; });
-    plan.add("batch and results",
-             (training ? with_reserve(static_cast<std::size_t>(step_batches) * Staged::bytes(rows, size))
-                       : BatchMemory<B>::reserve_for(BatchNumbers::count(rows, size)) * sizeof(std::int32_t)) +
-                 numbers * static_cast<std::uint64_t>(step_examples) * sizeof(S));
-    if constexpr (requires { B::Context::library_bytes(); })
-      plan.add("workspace of cuBLASLt", B::Context::library_bytes());
+    if (training) batch_bytes += with_reserve(static_cast<std::size_t>(step_batches) * Staged::bytes(rows, size));
+    if (predicts)
+      batch_bytes +=
+          static_cast<std::uint64_t>(BatchMemory<B>::reserve_for(BatchNumbers::count(predict_rows, predict_size))) *
+          sizeof(std::int32_t);
+    Index const examples = std::max(step_examples, training ? batches.predict_size : Index{0});
+    plan.add("batch and results", batch_bytes + numbers * static_cast<std::uint64_t>(examples) * sizeof(S));
+    if constexpr (requires { Context::library_bytes(); }) plan.add("workspace of cuBLASLt", Context::library_bytes());
     return plan;
   }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -91,7 +92,15 @@ std::vector<Finding> examine_resources(Model& model, data::Dataset const& train,
                 }) {
     auto largest = training;
     largest.batch_size = std::min(training.batch_size, std::max(Index(train.size()), Index{1}));
-    MemoryPlan plan = training_memory_plan<Model>(model.config(), recipe, largest, Index(longest));
+    std::optional<EvaluationOptions> evaluation;
+    if (test && options.evaluations > 0) {
+      for (std::size_t i = 0; i < test->tokens.size(); ++i) longest = std::max(longest, test->tokens[i].size());
+      evaluation.emplace().batch_size = std::min(EvaluationOptions{}.batch_size, std::max(Index(test->size()), Index{1}));
+    }
+    typename Model::ModelOptions model_options;
+    if constexpr (requires { model.context().threads(); }) model_options.backend.threads = model.context().threads();
+    MemoryPlan plan =
+        training_memory_plan<Model>(model.config(), recipe, largest, Index(longest), model_options, evaluation);
     plan.available = model.context().available_bytes();
     MemoryPlan held;
     store.plan_memory(held);
