@@ -17,7 +17,7 @@ struct TileShape {
   template <class T>
   static constexpr int cols = vectors * lanes<T>;
   /// How much of the inner dimension is summed before a tile goes back to memory.
-  static constexpr Index depth = 768;
+  static constexpr Index depth = many_registers ? 768 : 192;
 };
 
 /// Memory that a tile fetches for who comes next: in `rows` runs that begin `jump` values apart, `step` values further with
@@ -157,6 +157,8 @@ struct TileFinish {
 inline constexpr Index resident_panel_bytes = 640 * 1024;
 /// Columns of a weight's gradient that are summed together.
 inline constexpr Index widest_chunk = 384;
+/// Bytes of the third cache that panels shared by all threads may take.
+inline constexpr Index shared_panel_bytes = 4 * 1024 * 1024;
 
 /// The right operand of a product, packed: [block of the inner dimension][panel][k][TileShape::cols], short of whole panels
 /// with zeros.
@@ -237,6 +239,10 @@ HONE_SIMD_INLINE inline void fetch_tile(MatrixView<C> c, Index i, Index j) {
       __builtin_prefetch(c.row(r) + col, 1, 3);
 }
 
+}  // namespace hone::detail::HONE_SIMD
+#include "hone/cpu/simd/gemm_blocks.inl"
+namespace hone::detail::HONE_SIMD {
+
 /// c (+)= a b (+ bias in every row): a (M, K), b (K, N) packed, c (M, N), bias (N) or empty.
 ///
 /// Every element is a sum over k in ascending order, in blocks of b.depth, whatever M, N and the number of threads are: a
@@ -250,6 +256,7 @@ HONE_TARGET void gemm(HostContext& context, MatrixView<A const> a, Panels<T> con
                       VectorView<C const> bias, Write write, TileFinish<T, C> const* finish = nullptr) {
   constexpr int rows = TileShape::rows, vectors = TileShape::vectors, cols = Panels<T>::cols;
   if (c.rows == 0) return;
+  if constexpr (!many_registers) return gemm_in_blocks(context, a, b, c, bias, write, finish);
   Index const panels = b.count();
   for (Index block = 0; block < b.blocks(); ++block) {
     Index const k = block * b.depth, length = b.length(block);
@@ -304,6 +311,7 @@ HONE_TARGET void gemm_of_columns(HostContext& context, MatrixView<A const> a, Ma
                                  VectorView<T> sums, Write write) {
   constexpr int rows = TileShape::rows, vectors = TileShape::vectors, cols = Panels<T>::cols, group = 16;
   static_assert(group % rows == 0 && group % lanes<T> == 0);
+  if constexpr (!many_registers) return gemm_of_columns_in_blocks(context, a, b, c, sums, write);
   Index const panels = (c.cols + cols - 1) / cols, inner = a.rows;
   Index const chunks = (c.cols + widest_chunk - 1) / widest_chunk;
   Index const chunk = (panels + chunks - 1) / std::max<Index>(chunks, 1);
