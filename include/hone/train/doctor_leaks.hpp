@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/text/tokenizer.hpp"
 #include "hone/train/doctor_options.hpp"
@@ -27,6 +28,15 @@ struct Giveaway {
   int place = 0;            ///< of the token that it is: 1, 2, .. after [CLS], -1, -2, .. before [SEP]; 0: any place
   Index of_class = -1;      ///< the class that the presence tells from the others
 };
+
+/// The best of what one token's presence, or the token at one of the first or last four places, tells of a label.
+Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& labels, std::size_t most_texts = 20000);
+
+/// D13 whether one token gives a label away, D14 whether texts state the rating that is to be predicted.
+std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<HeadLabels const> labels,
+                                   Tokenizer const* tokenizer, DoctorOptions const& options);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -184,8 +194,7 @@ inline std::string giveaway_text(Giveaway const& found, HeadLabels const& labels
 
 }  // namespace detail
 
-/// The best of what one token's presence, or the token at one of the first or last four places, tells of a label.
-inline Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& labels, std::size_t most_texts = 20000) {
+HONE_INLINE Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& labels, std::size_t most_texts) {
   auto const rows = detail::rows_for_leaks(data.tokens.size(), most_texts);
   Giveaway best = detail::presence_giveaway(data, labels, rows);
   for (int const place : {1, 2, 3, 4, -1, -2, -3, -4}) {
@@ -195,9 +204,8 @@ inline Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& label
   return best;
 }
 
-/// D13 whether one token gives a label away, D14 whether texts state the rating that is to be predicted.
-inline std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<HeadLabels const> labels,
-                                          Tokenizer const* tokenizer, DoctorOptions const& options) {
+HONE_INLINE std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<HeadLabels const> labels,
+                                               Tokenizer const* tokenizer, DoctorOptions const& options) {
   std::vector<Finding> findings;
   if (train.tokens.size() < 50) return findings;  // so few texts differ in many ways
   Finding leak{"D13", Severity::ok, "no single token gives a label away", "", "", nlohmann::ordered_json::array()};
@@ -241,5 +249,7 @@ inline std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<
   }
   return findings;
 }
+
+#endif
 
 }  // namespace hone
