@@ -216,10 +216,6 @@ class PassingProgress {
 
 #if HONE_BODIES
 
-#endif
-
-#if HONE_BODIES
-
 HONE_INLINE void Console::step(StepReport const& report) {
   means_.add(report);
   bool const ends = report.step == 1 || report.step == report.total_steps;
