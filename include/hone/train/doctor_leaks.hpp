@@ -29,6 +29,13 @@ struct Giveaway {
   Index of_class = -1;      ///< the class that the presence tells from the others
 };
 
+namespace detail {
+
+/// A rating that a text states of itself: "8/10", "8 out of 10", "4 stars"; the first of them.
+std::optional<double> stated_rating(std::string_view text);
+
+}  // namespace detail
+
 /// The best of what one token's presence, or the token at one of the first or last four places, tells of a label.
 Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& labels, std::size_t most_texts = 20000);
 
@@ -145,8 +152,7 @@ inline Giveaway place_giveaway(data::Dataset const& data, HeadLabels const& labe
   return {baseline > 0 ? std::max(0.0, 1 - errors / baseline) : 0, -1, place, -1};
 }
 
-/// A rating that a text states of itself: "8/10", "8 out of 10", "4 stars"; the first of them.
-inline std::optional<double> stated_rating(std::string_view text) {
+HONE_INLINE std::optional<double> stated_rating(std::string_view text) {
   auto const digit = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
   auto const word = [&](std::size_t i, std::string_view wanted) {
     if (i + wanted.size() > text.size()) return false;
