@@ -1,6 +1,7 @@
-# hone::kernels: hone::hone, with the vector kernels of the processor compiled once, as a library of the project that links it,
-# by its compiler and with its flags. Files of such a target only declare the kernels, and compile several times as fast; a
-# change of theirs compiles no kernel again. (include/hone/cpu/kernels.hpp says how.) It is built only where it is linked.
+# hone::kernels: hone::hone, with what takes long to compile compiled once, as a library of the project that links it, by its
+# compiler and with its flags: the processor's vector kernels, and functions that read and write files, examine and report.
+# Files of such a target only declare these, and compile several times as fast; a change of theirs compiles none of it again.
+# (include/hone/core/config.hpp and include/hone/cpu/kernels.hpp say how.) It is built only where it is linked.
 if(NOT TARGET hone_kernels)
   set(hone_kernel_files "")
   foreach(precision fp32 fp64 mixed)
@@ -11,6 +12,15 @@ if(NOT TARGET hone_kernels)
     set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/kernels_${precision}.cpp")
     file(CONFIGURE OUTPUT "${file}" CONTENT "${content}}\n" @ONLY)
     list(APPEND hone_kernel_files "${file}")
+  endforeach()
+  # The bodies of each umbrella that are not those of one before it.
+  set(declared "#define HONE_KERNELS_ELSEWHERE\n#include <hone/core/config.hpp>\n")
+  foreach(umbrella hone doctor report)
+    set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/bodies_${umbrella}.cpp")
+    file(CONFIGURE OUTPUT "${file}" @ONLY
+      CONTENT "${declared}#undef HONE_BODIES\n#define HONE_BODIES 1\n#include <hone/${umbrella}.hpp>\n")
+    list(APPEND hone_kernel_files "${file}")
+    string(APPEND declared "#include <hone/${umbrella}.hpp>\n")
   endforeach()
   add_library(hone_kernels STATIC EXCLUDE_FROM_ALL ${hone_kernel_files})
   target_link_libraries(hone_kernels PUBLIC hone::hone)

@@ -8,6 +8,7 @@
 
 #include "hone/data/bag_of_words.hpp"
 #include "hone/data/demo_corpus.hpp"
+#include "hone/report/console.hpp"
 #include "hone/text/wordpiece_trainer.hpp"
 
 namespace hone::examples {

@@ -2,7 +2,9 @@
 // run; finetune_imdb.cpp runs it on the processor, finetune_imdb_cuda.cu on a GPU.
 #pragma once
 
+#include <hone/doctor.hpp>
 #include <hone/hone.hpp>
+#include <hone/report.hpp>
 
 #include <algorithm>
 #include <chrono>

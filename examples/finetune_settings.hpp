@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include <hone/hone.hpp>
+#include <hone/report.hpp>
 
 #include "command_line.hpp"
 

@@ -13,6 +13,8 @@
 
 #include "command_line.hpp"
 #include "hone/data/imdb.hpp"
+#include "hone/report/console.hpp"
+#include "hone/report/metrics_jsonl.hpp"
 
 using namespace hone;
 using Model = BertClassifier<Cpu<fp32>, SentimentAndStars>;

@@ -11,10 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include <hone/doctor.hpp>
 #include <hone/hone.hpp>
+#include <hone/report.hpp>
 
 #include "finetune_settings.hpp"
-#include "hone/report/tensorboard_logger.hpp"
 
 namespace hone::examples {
 

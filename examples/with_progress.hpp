@@ -12,6 +12,8 @@
 
 #include "demo.hpp"
 #include "hone/data/imdb.hpp"
+#include "hone/report/console.hpp"
+#include "hone/report/progress.hpp"
 
 namespace hone::examples {
 

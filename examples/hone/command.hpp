@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <hone/hone.hpp>
+#include <hone/report.hpp>
 
 #include "../finetune_settings.hpp"
 #include "../with_progress.hpp"

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <hone/hone.hpp>
+#include <hone/report.hpp>
 
 namespace hone::examples {
 

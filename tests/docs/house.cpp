@@ -1,4 +1,4 @@
-// The rules of the house, read from the source: which folder may include which, one umbrella for all, sizes, guards.
+// The rules of the house, read from the source: which folder may include which, umbrellas that forget nothing, sizes, guards.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hpp"
@@ -23,6 +24,9 @@ std::set<std::string> const alone{"text", "io", "metrics"};
 
 /// Folders for devices: hone.hpp never reaches them. testing/ may include them, for the emulator of a device.
 std::set<std::string> const device{"thrust", "cuda"};
+
+/// Umbrellas for host code. hone.hpp is what every program needs; the others are included by name.
+std::set<std::string> const umbrellas{"hone.hpp", "doctor.hpp", "report.hpp", "testing.hpp"};
 
 struct Header {
   std::vector<std::string> lines{};
@@ -64,9 +68,9 @@ int rung_of(std::string const& folder) {
 /// What is wrong with `from` including `to`; empty: nothing.
 std::string complaint(std::string const& from, std::string const& to) {
   std::string const a = folder_of(from), b = folder_of(to);
-  if (from == "cuda.cuh" || (from == "hone.hpp" && !device.count(b))) return "";  // the umbrellas
+  if (from == "cuda.cuh" || (umbrellas.count(from) && !device.count(b))) return "";
   if (a.empty() || b.empty()) {
-    return b.empty() && to != "hone.hpp" && to != "cuda.cuh" ? "" : from + " includes " + to;
+    return b.empty() && !umbrellas.count(to) && to != "cuda.cuh" ? "" : from + " includes " + to;
   }
   if (rung_of(a) < 0) return from + " is in a folder that is not on the ladder";
   if (rung_of(b) < 0) return from + " includes " + to + ", which does not exist on the ladder";
@@ -119,6 +123,8 @@ TEST_CASE("the check of the ladder sees a step up") {
   CHECK(!complaint("io/safetensors.hpp", "text/unicode.hpp").empty());
   CHECK(complaint("io/safetensors.hpp", "core/error.hpp").empty());
   CHECK(!complaint("core/error.hpp", "hone.hpp").empty());
+  CHECK(!complaint("report/loggers.hpp", "doctor.hpp").empty());
+  CHECK(complaint("report.hpp", "report/loggers.hpp").empty());
   CHECK(complaint("core/error.hpp", "version.hpp").empty());
   CHECK(complaint("hone.hpp", "train/trainer.hpp").empty());
   CHECK(!complaint("hone.hpp", "cuda/warp.hpp").empty());
@@ -143,10 +149,13 @@ TEST_CASE("includes have no circle") {
   CHECK(circles.empty());
 }
 
-TEST_CASE("the umbrella reaches every header that needs no libarchive and no device") {
+TEST_CASE("umbrellas reach every header, each what it is for") {
   auto const headers = read_headers();
-  REQUIRE(headers.count("hone.hpp") == 1);
-  auto const inside = reachable(headers, "hone.hpp");
+  std::set<std::string> inside;
+  for (auto const& umbrella : umbrellas) {
+    REQUIRE(headers.count(umbrella) == 1);
+    inside.merge(reachable(headers, umbrella));
+  }
   std::set<std::string> emulator;  // what a header of testing/ for a device stands on
   for (auto const& [name, header] : headers) {
     auto const below = reachable(headers, name);
@@ -161,11 +170,20 @@ TEST_CASE("the umbrella reaches every header that needs no libarchive and no dev
     for (auto const& below : reachable(headers, name)) {
       if (device.count(folder_of(below))) why = " includes " + below + ", which is for devices";
       if (headers.count(below) && headers.at(below).system.count("archive.h")) why = " needs libarchive";
+      if (headers.count(below) && headers.at(below).system.count("Eigen/Core")) why = " needs Eigen";
     }
     if (why.empty() == (inside.count(name) == 0)) {
-      wrong.push_back(name + (why.empty() ? " is not in hone.hpp" : why + " and is in hone.hpp"));
+      wrong.push_back(name + (why.empty() ? " is in no umbrella" : why + " and is in an umbrella"));
     }
   }
+  // What every program includes has nothing of what only some need; what those need has an umbrella of its own.
+  for (auto const& name : reachable(headers, "hone.hpp")) {
+    bool const doctor = name.rfind("train/doctor", 0) == 0 && name != "train/doctor_text.hpp";
+    if (doctor || folder_of(name) == "report" || folder_of(name) == "testing") wrong.push_back(name + " is in hone.hpp");
+  }
+  for (auto const& [umbrella, folder] : {std::pair{"report.hpp", "report"}, std::pair{"testing.hpp", "testing"}})
+    for (auto const& included : headers.at(umbrella).includes)
+      if (folder_of(included) != folder) wrong.push_back(std::string(umbrella) + " includes " + included);
   INFO(join(wrong));
   CHECK(wrong.empty());
 }

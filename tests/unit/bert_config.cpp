@@ -1,5 +1,6 @@
 #include "hone/models/bert_config.hpp"
 
+#include "hone/core/atomic_file.hpp"
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"
 #include "support/shared_data.hpp"

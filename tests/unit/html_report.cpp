@@ -8,6 +8,7 @@
 
 #include "hone/core/sha256.hpp"
 #include "hone/models/bert_classifier.hpp"
+#include "hone/report/html_data.hpp"
 #include "hone/report/report_folder.hpp"
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"

@@ -60,3 +60,16 @@
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
 #define HONE_FIBER_X86_64 1
 #endif
+
+// A function that is long and no template stands in its header twice: declared, and below, between "#if HONE_BODIES" and its
+// end, defined. A program may compile these bodies once, as it may the processor's kernels (cpu/kernels.hpp): where
+// HONE_KERNELS_ELSEWHERE is defined, headers only declare them, and one file of the program has them. It includes this
+// header, defines HONE_BODIES anew, as 1, and includes the others; the CMake target hone::kernels has such files
+// (cmake/hone_kernels.cmake). Headers that a body alone needs are included for bodies alone.
+#if defined(HONE_KERNELS_ELSEWHERE)
+#define HONE_BODIES 0
+#define HONE_INLINE  // a program has one of each
+#else
+#define HONE_BODIES 1
+#define HONE_INLINE inline
+#endif

@@ -46,7 +46,7 @@ struct CpuKernel<Op> {
 
 // A program may compile the kernels once, apart from the rest: with HONE_KERNELS_ELSEWHERE headers only declare them, and a
 // file has HONE_CPU_KERNELS(template, fp32) and so on, for each precision. The CMake target hone::kernels is that file and
-// that definition (cmake/hone_kernels.cmake).
+// that definition (cmake/hone_kernels.cmake); it has the bodies that core/config.hpp tells of, too.
 #define HONE_CPU_KERNELS(KEYWORD, PRECISION)                                                      \
   KEYWORD void detail::run_kernel(HostContext&, LinearForward<PRECISION> const&);                 \
   KEYWORD void detail::run_kernel(HostContext&, LinearBackwardInput<PRECISION> const&);           \

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/data/dataset.hpp"
@@ -79,7 +80,17 @@ class BagOfWords {
   std::vector<double> weights_, squares_;  // the bias is the last
 };
 
+/// Test accuracy (0 to 1) of the best bag-of-words model for a head with labels 0 and 1.
+///
+/// An honest baseline: the penalty is chosen on held-out training examples, then all of them train the model that is tested.
+/// Deterministic; a second or two for 5,000 reviews of IMDB, ten for 25,000.
+/// Errors: E401 no labels of that name, E410 not tokenised or too few examples.
+double bag_of_words_accuracy(Dataset const& train, Dataset const& test, std::string_view head = "is_positive",
+                             BagOfWordsOptions const& options = {});
+
 }  // namespace hone::data
+
+#if HONE_BODIES
 
 namespace hone::detail {
 
@@ -108,13 +119,8 @@ inline double share_right(data::BagOfWords const& model, std::vector<std::vector
 
 namespace hone::data {
 
-/// Test accuracy (0 to 1) of the best bag-of-words model for a head with labels 0 and 1.
-///
-/// An honest baseline: the penalty is chosen on held-out training examples, then all of them train the model that is tested.
-/// Deterministic; a second or two for 5,000 reviews of IMDB, ten for 25,000.
-/// Errors: E401 no labels of that name, E410 not tokenised or too few examples.
-inline double bag_of_words_accuracy(Dataset const& train, Dataset const& test, std::string_view head = "is_positive",
-                                    BagOfWordsOptions const& options = {}) {
+HONE_INLINE double bag_of_words_accuracy(Dataset const& train, Dataset const& test, std::string_view head,
+                                    BagOfWordsOptions const& options) {
   if (train.tokens.size() != train.size() || test.tokens.size() != test.size() || train.size() < 10 || test.size() == 0)
     throw Error(410, "the bag-of-words baseline needs tokenised texts, ten to train and one to test", {},
                 "tokenise both data sets first");
@@ -142,3 +148,5 @@ inline double bag_of_words_accuracy(Dataset const& train, Dataset const& test, s
 }
 
 }  // namespace hone::data
+
+#endif

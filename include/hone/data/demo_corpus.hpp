@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/data/dataset.hpp"
@@ -34,7 +35,18 @@ struct DemoOptions {
   double misspelled = 0.02;   ///< share of the words of four letters or more with a typing error
 };
 
+/// The embedded data set: reviews that are generated from a grammar, no download needed.
+///
+/// As with IMDB there are as many positive as negative reviews (of an odd count the extra one is positive), stars 1-4 and
+/// 7-10, each equally often, `is_positive` = stars > 5, sources like "demo/train/pos/17_9.txt", ordered by path. No text
+/// appears twice, neither within a set nor in both. The stars follow from the text alone: the weighted mean of its
+/// judgements. The same options give the same texts on every machine.
+/// Errors: E409 when there is not at least one review of each class in both sets, or a share is not within [0, 1].
+Imdb demo_reviews(DemoOptions const& options = {});
+
 }  // namespace hone::data
+
+#if HONE_BODIES
 
 namespace hone::detail {
 
@@ -169,14 +181,7 @@ class DemoWriter {
 
 namespace hone::data {
 
-/// The embedded data set: reviews that are generated from a grammar, no download needed.
-///
-/// As with IMDB there are as many positive as negative reviews (of an odd count the extra one is positive), stars 1-4 and
-/// 7-10, each equally often, `is_positive` = stars > 5, sources like "demo/train/pos/17_9.txt", ordered by path. No text
-/// appears twice, neither within a set nor in both. The stars follow from the text alone: the weighted mean of its
-/// judgements. The same options give the same texts on every machine.
-/// Errors: E409 when there is not at least one review of each class in both sets, or a share is not within [0, 1].
-inline Imdb demo_reviews(DemoOptions const& options = {}) {
+HONE_INLINE Imdb demo_reviews(DemoOptions const& options) {
   for (double const share : {options.negated, options.contrasted, options.hearsay, options.digressions, options.neutral,
                              options.misspelled, options.negated + options.contrasted + options.hearsay})
     if (!(share >= 0 && share <= 1))
@@ -216,3 +221,5 @@ inline Imdb demo_reviews(DemoOptions const& options = {}) {
 }
 
 }  // namespace hone::data
+
+#endif

@@ -1,20 +1,25 @@
 // Which tensor of a Hugging Face BERT checkpoint becomes which parameter.
 #pragma once
 
-#include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "hone/core/error.hpp"
+#include "hone/core/config.hpp"
 #include "hone/io/ledger.hpp"
+
+#if HONE_BODIES
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "hone/core/error.hpp"
+#endif
 
 namespace hone {
 
@@ -36,6 +41,16 @@ struct LoadPlan {
   std::vector<std::pair<std::string, std::string>> load;  ///< parameter, tensor in the file
   Ledger ledger;
 };
+
+/// Decides for every tensor of a checkpoint and every parameter of the model what happens to it. Names may have the prefix
+/// `bert.` or not, LayerNorm's may be gamma and beta. Whatever the model expects is matched first; then the known extras
+/// of BERT checkpoints are ignored with a reason. Not ok, so that `ledger.require_ok()` throws: an encoder parameter that is
+/// missing, another shape, a head of which only a part is there, tensors of an encoder that the model does not have.
+///
+/// Errors: E511 two tensors would become the same parameter.
+LoadPlan plan_loading(std::span<CheckpointTensor const> tensors, std::span<ExpectedParameter const> parameters);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -97,13 +112,7 @@ inline std::string shapes_differ(std::vector<std::int64_t> const& in_file, std::
 
 }  // namespace detail
 
-/// Decides for every tensor of a checkpoint and every parameter of the model what happens to it. Names may have the prefix
-/// `bert.` or not, LayerNorm's may be gamma and beta. Whatever the model expects is matched first; then the known extras
-/// of BERT checkpoints are ignored with a reason. Not ok, so that `ledger.require_ok()` throws: an encoder parameter that is
-/// missing, another shape, a head of which only a part is there, tensors of an encoder that the model does not have.
-///
-/// Errors: E511 two tensors would become the same parameter.
-inline LoadPlan plan_loading(std::span<CheckpointTensor const> tensors, std::span<ExpectedParameter const> parameters) {
+HONE_INLINE LoadPlan plan_loading(std::span<CheckpointTensor const> tensors, std::span<ExpectedParameter const> parameters) {
   std::unordered_set<std::string_view> expected;
   std::int64_t layers = 0;
   for (ExpectedParameter const& parameter : parameters) {
@@ -164,5 +173,7 @@ inline LoadPlan plan_loading(std::span<CheckpointTensor const> tensors, std::spa
   for (LedgerEntry& entry : rest) plan.ledger.add(std::move(entry));
   return plan;
 }
+
+#endif
 
 }  // namespace hone

@@ -1,20 +1,35 @@
 // JSON files read strictly: no duplicate keys, no byte order mark, bounded size and depth, errors with line and byte.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+
+#include "hone/core/config.hpp"
+
+#if HONE_BODIES
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "hone/core/error.hpp"
 #include "hone/core/input_file.hpp"
+#endif
 
 namespace hone {
+
+/// Parses a whole JSON text. `file` is named in errors.
+///
+/// Errors: E210 not valid JSON (with line and byte), E214 nested deeper than 128 levels, E215 a key twice in one object.
+nlohmann::json parse_json(std::string_view text, std::string const& file);
+
+/// Reads and parses a JSON file of at most `max_bytes` bytes. Errors: those of read_file and parse_json.
+nlohmann::json read_json_file(std::filesystem::path const& path, std::uint64_t max_bytes = std::uint64_t{16} << 20);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -92,10 +107,7 @@ class StrictJsonHandler {
 
 }  // namespace detail
 
-/// Parses a whole JSON text. `file` is named in errors.
-///
-/// Errors: E210 not valid JSON (with line and byte), E214 nested deeper than 128 levels, E215 a key twice in one object.
-inline nlohmann::json parse_json(std::string_view text, std::string const& file) {
+HONE_INLINE nlohmann::json parse_json(std::string_view text, std::string const& file) {
   auto refuse = [&](char const* happened, std::size_t offset) {
     throw Error(210, happened, {.file = file, .offset = static_cast<std::int64_t>(offset)},
                 "correct the file, or fetch it again");
@@ -108,9 +120,10 @@ inline nlohmann::json parse_json(std::string_view text, std::string const& file)
   return std::move(handler.root);
 }
 
-/// Reads and parses a JSON file of at most `max_bytes` bytes. Errors: those of read_file and parse_json.
-inline nlohmann::json read_json_file(std::filesystem::path const& path, std::uint64_t max_bytes = std::uint64_t{16} << 20) {
+HONE_INLINE nlohmann::json read_json_file(std::filesystem::path const& path, std::uint64_t max_bytes) {
   return parse_json(read_file(path, max_bytes), path.string());
 }
+
+#endif
 
 }  // namespace hone

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/io/json.hpp"
 #include "hone/io/safetensors_reader.hpp"
@@ -86,55 +87,7 @@ class ModelWeights {
     for (TensorInfo const& tensor : file->tensors()) holders_.emplace_back(tensor.name, file.get());
   }
 
-  void add_indexed(std::filesystem::path const& folder) {
-    std::filesystem::path const index_path = folder / "model.safetensors.index.json";
-    std::string const shown = index_path.string();
-    nlohmann::json const index = read_json_file(index_path, std::uint64_t{32} << 20);
-    auto malformed = [&](char const* happened, std::string const& value) {
-      return Error(235, happened, {.file = shown, .value = value, .allowed = "{\"weight_map\": {tensor: file name}}"},
-                   "fetch the index again");
-    };
-    if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-      throw malformed("the index has no weight_map", "");
-    std::set<std::string> names;
-    for (auto const& [tensor, value] : index["weight_map"].items()) {
-      if (!value.is_string()) throw malformed("a file name in weight_map is not a string", detail::printable(tensor));
-      auto const& name = value.get_ref<std::string const&>();
-      if (name.empty() || name == "." || name.find_first_of(std::string_view("/\\\0", 3)) != name.npos ||
-          name.find("..") != name.npos)
-        throw Error(236, "the index names a file outside its folder",
-                    {.file = shown,
-                     .tensor = detail::printable(tensor),
-                     .value = detail::printable(name),
-                     .allowed = "a plain file name"},
-                    "do not use this model folder: its index is damaged or hostile");
-      names.insert(name);
-    }
-    if (names.empty()) throw malformed("the weight_map of the index is empty", "");
-    if (names.size() > most_files) throw malformed("the index names too many files", std::to_string(names.size()));
-    for (std::string const& name : names) add(folder / name);
-
-    // Index and files must say the same: a tensor in two files, or in a file unknown to the index, could be read two ways.
-    auto disagree = [&](char const* happened, std::string const& tensor, std::string const& value) {
-      return Error(237, happened, {.file = shown, .tensor = detail::printable(tensor), .value = detail::printable(value)},
-                   "fetch the index and the files of the same version of the model");
-    };
-    nlohmann::json const& map = index["weight_map"];
-    for (auto const& [tensor, holder] : holders_) {
-      auto const entry = map.find(tensor);
-      std::string const where = holder->path().filename().string();
-      if (entry == map.end()) throw disagree("a file has a tensor that the index does not name", tensor, where);
-      if (entry->get_ref<std::string const&>() != where)
-        throw disagree("a tensor is in another file than the index says", tensor, where);
-    }
-    if (holders_.size() != map.size()) {
-      std::set<std::string_view> present;
-      for (auto const& [tensor, holder] : holders_) present.insert(tensor);
-      for (auto const& [tensor, value] : map.items())
-        if (!present.contains(tensor))
-          throw disagree("a file lacks a tensor that the index says it has", tensor, value.get<std::string>());
-    }
-  }
+  void add_indexed(std::filesystem::path const& folder);
 
   void sort() {
     std::sort(holders_.begin(), holders_.end());
@@ -152,5 +105,59 @@ class ModelWeights {
   std::vector<std::pair<std::string, SafetensorsReader const*>> holders_;  // sorted by name, as tensors_
   std::vector<TensorInfo> tensors_;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE void ModelWeights::add_indexed(std::filesystem::path const& folder) {
+  std::filesystem::path const index_path = folder / "model.safetensors.index.json";
+  std::string const shown = index_path.string();
+  nlohmann::json const index = read_json_file(index_path, std::uint64_t{32} << 20);
+  auto malformed = [&](char const* happened, std::string const& value) {
+    return Error(235, happened, {.file = shown, .value = value, .allowed = "{\"weight_map\": {tensor: file name}}"},
+                 "fetch the index again");
+  };
+  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
+    throw malformed("the index has no weight_map", "");
+  std::set<std::string> names;
+  for (auto const& [tensor, value] : index["weight_map"].items()) {
+    if (!value.is_string()) throw malformed("a file name in weight_map is not a string", detail::printable(tensor));
+    auto const& name = value.get_ref<std::string const&>();
+    if (name.empty() || name == "." || name.find_first_of(std::string_view("/\\\0", 3)) != name.npos ||
+        name.find("..") != name.npos)
+      throw Error(236, "the index names a file outside its folder",
+                  {.file = shown,
+                   .tensor = detail::printable(tensor),
+                   .value = detail::printable(name),
+                   .allowed = "a plain file name"},
+                  "do not use this model folder: its index is damaged or hostile");
+    names.insert(name);
+  }
+  if (names.empty()) throw malformed("the weight_map of the index is empty", "");
+  if (names.size() > most_files) throw malformed("the index names too many files", std::to_string(names.size()));
+  for (std::string const& name : names) add(folder / name);
+
+  // Index and files must say the same: a tensor in two files, or in a file unknown to the index, could be read two ways.
+  auto disagree = [&](char const* happened, std::string const& tensor, std::string const& value) {
+    return Error(237, happened, {.file = shown, .tensor = detail::printable(tensor), .value = detail::printable(value)},
+                 "fetch the index and the files of the same version of the model");
+  };
+  nlohmann::json const& map = index["weight_map"];
+  for (auto const& [tensor, holder] : holders_) {
+    auto const entry = map.find(tensor);
+    std::string const where = holder->path().filename().string();
+    if (entry == map.end()) throw disagree("a file has a tensor that the index does not name", tensor, where);
+    if (entry->get_ref<std::string const&>() != where)
+      throw disagree("a tensor is in another file than the index says", tensor, where);
+  }
+  if (holders_.size() != map.size()) {
+    std::set<std::string_view> present;
+    for (auto const& [tensor, holder] : holders_) present.insert(tensor);
+    for (auto const& [tensor, value] : map.items())
+      if (!present.contains(tensor))
+        throw disagree("a file lacks a tensor that the index says it has", tensor, value.get<std::string>());
+  }
+}
+
+#endif
 
 }  // namespace hone

@@ -1,21 +1,25 @@
 // The header of a safetensors file: every rule of the format is checked here, before anything is allocated for data.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <numeric>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/io/dtype.hpp"
 #include "hone/core/input_file.hpp"
+
+#if HONE_BODIES
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#endif
 
 namespace hone {
 
@@ -70,6 +74,11 @@ inline std::uint64_t checked_bytes(std::vector<std::int64_t> const& shape, DType
   if (all_bits % 8 != 0) throw header_error(225, "the elements do not fill whole bytes", where);
   return all_bits / 8;
 }
+
+/// Reads and checks the header `text`; the data section that follows it has `data_bytes` bytes.
+SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes, std::string const& file);
+
+#if HONE_BODIES
 
 /// Builds the list of tensors from the events of the JSON parser: no document tree, so that memory stays in proportion to
 /// the header, and nesting deeper than the format's three levels ends the parse at once.
@@ -260,8 +269,8 @@ class SafetensorsHeaderHandler {
   bool has_metadata_ = false;
 };
 
-/// Reads and checks the header `text`; the data section that follows it has `data_bytes` bytes.
-inline SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes, std::string const& file) {
+HONE_INLINE SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes,
+                                                       std::string const& file) {
   // Two things that the JSON parser forgives: a byte order mark, and NUL, which it takes for the end.
   if (text.substr(0, 3) == "\xef\xbb\xbf")
     throw header_error(222, "the header begins with a byte order mark", {.file = file, .offset = 8});
@@ -316,6 +325,8 @@ inline SafetensorsHeader parse_safetensors_header(std::string_view text, std::ui
   }
   return header;
 }
+
+#endif
 
 }  // namespace detail
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/io/dtype.hpp"
 #include "hone/core/input_file.hpp"
@@ -29,30 +30,7 @@ namespace hone {
 /// Errors: those of InputFile; E220 to E230 for a malformed file; E231 to E234 for a read that cannot be done.
 class SafetensorsReader {
  public:
-  explicit SafetensorsReader(std::filesystem::path const& path) : file_(path) {
-    std::string const shown = path.string();
-    unsigned char length_bytes[8];
-    if (file_.size() < sizeof length_bytes)
-      throw detail::header_error(
-          220, "the file is too short for a safetensors file",
-          {.file = shown, .value = std::to_string(file_.size()) + " bytes", .allowed = "at least 8 bytes"});
-    file_.read(0, length_bytes, sizeof length_bytes);
-    auto const length = detail::load<std::uint64_t>(length_bytes);
-    if (length > detail::largest_header)
-      throw detail::header_error(
-          221, "the header is too large",
-          {.file = shown, .offset = 0, .value = std::to_string(length) + " bytes", .allowed = "at most 100000000 bytes"});
-    if (length > file_.size() - sizeof length_bytes)
-      throw detail::header_error(220, "the file ends within its header",
-                                 {.file = shown,
-                                  .offset = 0,
-                                  .value = std::to_string(file_.size()) + " bytes",
-                                  .allowed = "a header of " + std::to_string(length) + " bytes"});
-    std::string text(static_cast<std::size_t>(length), '\0');
-    file_.read(sizeof length_bytes, text.data(), text.size());
-    data_start_ = sizeof length_bytes + length;
-    header_ = detail::parse_safetensors_header(text, file_.size() - data_start_, shown);
-  }
+  explicit SafetensorsReader(std::filesystem::path const& path);
 
   std::filesystem::path const& path() const noexcept { return file_.path(); }
   /// All tensors, in the order of their data.
@@ -60,12 +38,7 @@ class SafetensorsReader {
   std::map<std::string, std::string> const& metadata() const noexcept { return header_.metadata; }
 
   /// The tensor of that name, null if there is none.
-  TensorInfo const* find(std::string_view name) const noexcept {
-    auto const found = std::lower_bound(header_.by_name.begin(), header_.by_name.end(), name,
-                                        [&](auto index, auto wanted) { return header_.tensors[index].name < wanted; });
-    if (found == header_.by_name.end() || header_.tensors[*found].name != name) return nullptr;
-    return &header_.tensors[*found];
-  }
+  TensorInfo const* find(std::string_view name) const noexcept;
 
   /// The tensor of that name. Errors: E232 there is none.
   TensorInfo const& at(std::string_view name) const {
@@ -127,5 +100,41 @@ class SafetensorsReader {
   std::uint64_t data_start_ = 0;
   detail::SafetensorsHeader header_;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE SafetensorsReader::SafetensorsReader(std::filesystem::path const& path) : file_(path) {
+  std::string const shown = path.string();
+  unsigned char length_bytes[8];
+  if (file_.size() < sizeof length_bytes)
+    throw detail::header_error(
+        220, "the file is too short for a safetensors file",
+        {.file = shown, .value = std::to_string(file_.size()) + " bytes", .allowed = "at least 8 bytes"});
+  file_.read(0, length_bytes, sizeof length_bytes);
+  auto const length = detail::load<std::uint64_t>(length_bytes);
+  if (length > detail::largest_header)
+    throw detail::header_error(
+        221, "the header is too large",
+        {.file = shown, .offset = 0, .value = std::to_string(length) + " bytes", .allowed = "at most 100000000 bytes"});
+  if (length > file_.size() - sizeof length_bytes)
+    throw detail::header_error(220, "the file ends within its header",
+                               {.file = shown,
+                                .offset = 0,
+                                .value = std::to_string(file_.size()) + " bytes",
+                                .allowed = "a header of " + std::to_string(length) + " bytes"});
+  std::string text(static_cast<std::size_t>(length), '\0');
+  file_.read(sizeof length_bytes, text.data(), text.size());
+  data_start_ = sizeof length_bytes + length;
+  header_ = detail::parse_safetensors_header(text, file_.size() - data_start_, shown);
+}
+
+HONE_INLINE TensorInfo const* SafetensorsReader::find(std::string_view name) const noexcept {
+  auto const found = std::lower_bound(header_.by_name.begin(), header_.by_name.end(), name,
+                                      [&](auto index, auto wanted) { return header_.tensors[index].name < wanted; });
+  if (found == header_.by_name.end() || header_.tensors[*found].name != name) return nullptr;
+  return &header_.tensors[*found];
+}
+
+#endif
 
 }  // namespace hone

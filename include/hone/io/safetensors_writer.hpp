@@ -1,21 +1,25 @@
 // Writing one safetensors file, byte for byte as the reference library lays it out.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/atomic_file.hpp"
 #include "hone/io/dtype.hpp"
 #include "hone/io/safetensors_header.hpp"
+
+#if HONE_BODIES
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#endif
 
 namespace hone {
 
@@ -30,7 +34,14 @@ struct TensorToWrite {
 namespace detail {
 
 /// A JSON string with its quotes. Throws E239 if it is not UTF-8.
-inline std::string json_string(std::string const& text, std::string const& file) {
+std::string json_string(std::string const& text, std::string const& file);
+
+/// The order of the reference library: wide element types first, so that every tensor is aligned; then by name.
+std::vector<TensorToWrite const*> writing_order(std::span<TensorToWrite const> tensors, std::string const& file);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string json_string(std::string const& text, std::string const& file) {
   try {
     return nlohmann::json(text).dump();
   } catch (nlohmann::json::exception const&) {
@@ -38,8 +49,8 @@ inline std::string json_string(std::string const& text, std::string const& file)
   }
 }
 
-/// The order of the reference library: wide element types first, so that every tensor is aligned; then by name.
-inline std::vector<TensorToWrite const*> writing_order(std::span<TensorToWrite const> tensors, std::string const& file) {
+HONE_INLINE std::vector<TensorToWrite const*> writing_order(std::span<TensorToWrite const> tensors,
+                                                            std::string const& file) {
   std::vector<TensorToWrite const*> order;
   for (TensorToWrite const& tensor : tensors) {
     Where where{.file = file, .tensor = printable(tensor.name)};
@@ -64,6 +75,8 @@ inline std::vector<TensorToWrite const*> writing_order(std::span<TensorToWrite c
                    [](TensorToWrite const* a, TensorToWrite const* b) { return a->dtype > b->dtype; });
   return order;
 }
+
+#endif
 
 }  // namespace detail
 

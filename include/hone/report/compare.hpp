@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/metrics/bootstrap.hpp"
 #include "hone/metrics/holm.hpp"
@@ -74,6 +75,19 @@ struct Comparison {
   bool same_texts = false;           ///< the measures of all runs are of the same texts
   std::vector<std::string> notes{};  ///< what a reader must know
 };
+
+/// Compares runs that were read.
+///
+/// Measures are taken from predictions.jsonl anew, on the texts that every run has, matched by source: runs with other test
+/// sets are compared on the common part alone, and a note says so. With none in common each run keeps its own measures,
+/// which then cannot be compared. A source that stands for another text (another truth, other words) makes the test sets
+/// of two runs different. Errors: E934 no run, or more than 26.
+Comparison compare_runs(std::vector<RunRecord> records, CompareOptions const& options = {});
+
+/// Reads and compares the runs in these folders. Errors: those of read_run, and E934.
+Comparison compare_runs(std::vector<std::filesystem::path> const& folders, CompareOptions const& options = {});
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -281,13 +295,7 @@ inline void adjust_tests(std::vector<PairedTest>& tests) {
 
 }  // namespace detail
 
-/// Compares runs that were read.
-///
-/// Measures are taken from predictions.jsonl anew, on the texts that every run has, matched by source: runs with other test
-/// sets are compared on the common part alone, and a note says so. With none in common each run keeps its own measures,
-/// which then cannot be compared. A source that stands for another text (another truth, other words) makes the test sets
-/// of two runs different. Errors: E934 no run, or more than 26.
-inline Comparison compare_runs(std::vector<RunRecord> records, CompareOptions const& options = {}) {
+HONE_INLINE Comparison compare_runs(std::vector<RunRecord> records, CompareOptions const& options) {
   if (records.empty() || records.size() > 26)
     throw Error(934, "so many runs cannot be compared", {.value = std::to_string(records.size()), .allowed = "1 to 26"},
                 "name the folders of two or more runs");
@@ -349,11 +357,12 @@ inline Comparison compare_runs(std::vector<RunRecord> records, CompareOptions co
   return comparison;
 }
 
-/// Reads and compares the runs in these folders. Errors: those of read_run, and E934.
-inline Comparison compare_runs(std::vector<std::filesystem::path> const& folders, CompareOptions const& options = {}) {
+HONE_INLINE Comparison compare_runs(std::vector<std::filesystem::path> const& folders, CompareOptions const& options) {
   std::vector<RunRecord> records;
   for (auto const& folder : folders) records.push_back(read_run(folder));
   return compare_runs(std::move(records), options);
 }
+
+#endif
 
 }  // namespace hone

@@ -11,12 +11,29 @@
 #include <vector>
 
 #include "hone/core/atomic_file.hpp"
+#include "hone/core/config.hpp"
 #include "hone/metrics/roc.hpp"
 #include "hone/report/compare.hpp"
 #include "hone/report/compare_text.hpp"
 #include "hone/report/html_style.hpp"
 
 namespace hone {
+
+namespace detail {
+
+/// Round numbers within a range, about four.
+std::vector<double> ticks(PlotRange const& range);
+
+}  // namespace detail
+
+/// The page: which runs, notes, the table, the tests in words, accuracy and error with intervals, ROC and loss curves. It
+/// has no script, asks for nothing over the network, follows the system's light or dark, and works on a phone.
+std::string compare_html(Comparison const& comparison);
+
+/// Writes the page, whole or not at all. Errors: E70x of the disk.
+void write_compare_html(std::filesystem::path const& path, Comparison const& comparison);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -51,8 +68,7 @@ inline std::string run_class(std::size_t run, char prefix) {
 }
 inline std::string dash_class(std::size_t run) { return run < 8 ? "" : " dash" + std::to_string((run / 8 - 1) % 3 + 1); }
 
-/// Round numbers within a range, about four.
-inline std::vector<double> ticks(PlotRange const& range) {
+HONE_INLINE std::vector<double> ticks(PlotRange const& range) {
   double const rough = (range.high - range.low) / 4, power = std::pow(10, std::floor(std::log10(rough)));
   double step = 10 * power;
   for (double const round : {5.0, 2.0, 1.0})
@@ -227,9 +243,7 @@ inline std::string interval_figure(Comparison const& comparison, std::string con
 
 }  // namespace detail
 
-/// The page: which runs, notes, the table, the tests in words, accuracy and error with intervals, ROC and loss curves. It
-/// has no script, asks for nothing over the network, follows the system's light or dark, and works on a phone.
-inline std::string compare_html(Comparison const& comparison) {
+HONE_INLINE std::string compare_html(Comparison const& comparison) {
   using detail::html_text;
   std::string text =
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -293,9 +307,10 @@ inline std::string compare_html(Comparison const& comparison) {
   return text + "</main>\n<footer class=\"wrap\">Made by hone.</footer>\n</body>\n</html>\n";
 }
 
-/// Writes the page, whole or not at all. Errors: E70x of the disk.
-inline void write_compare_html(std::filesystem::path const& path, Comparison const& comparison) {
+HONE_INLINE void write_compare_html(std::filesystem::path const& path, Comparison const& comparison) {
   write_file_atomically(path, compare_html(comparison));
 }
+
+#endif
 
 }  // namespace hone

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hone/core/config.hpp"
 #include "hone/report/compare.hpp"
 
 namespace hone {
@@ -10,7 +11,11 @@ namespace hone {
 /// {"runs": [{"letter", "folder", "name", "texts", "heads": {NAME: measures}}], "settings": {NAME: [value by run]},
 ///  "common_texts", "same_texts", "tests": [{"first", "second", "head", "texts", "difference", "interval", "p_value", ...}],
 ///  "notes"}. What is not known is null or left out.
-inline nlohmann::ordered_json to_json(Comparison const& comparison) {
+nlohmann::ordered_json to_json(Comparison const& comparison);
+
+#if HONE_BODIES
+
+HONE_INLINE nlohmann::ordered_json to_json(Comparison const& comparison) {
   using Json = nlohmann::ordered_json;
   auto const interval = [](Interval const& range) { return Json{range.low, range.high}; };
   Json json;
@@ -76,5 +81,7 @@ inline nlohmann::ordered_json to_json(Comparison const& comparison) {
   json["notes"] = comparison.notes;
   return json;
 }
+
+#endif
 
 }  // namespace hone

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/report/compare.hpp"
 #include "hone/report/console.hpp"
 #include "hone/report/line_plot.hpp"
@@ -21,6 +22,25 @@ struct CompareRow {
   std::string label{};
   std::vector<std::string> cells{};
 };
+
+/// The rows of the table: settings that differ, measures by head, what the training took. Shapes: cells (runs).
+std::vector<CompareRow> compare_rows(Comparison const& comparison);
+
+/// A test in one sentence: "accuracy +0.42 points (-0.36 to 1.20), 190 texts only A right, 211 only B: p = 0.32".
+std::string test_text(Comparison const& comparison, PairedTest const& test);
+
+/// A curve of every run that has it, smoothed: each point is the mean of a twelfth of its steps (at the ends of half of
+/// that).
+std::vector<PlotLine> compare_curves(Comparison const& comparison, std::string const& key);
+
+/// The names of the losses that any run's metrics.jsonl has.
+std::vector<std::string> loss_curves(Comparison const& comparison);
+
+/// The whole comparison for a terminal: what the letters stand for, notes, the table, the tests, the loss curves. No line is
+/// wider than `terminal.width` - 1; colours and braille only where the terminal has them.
+std::string compare_text(Comparison const& comparison, Terminal const& terminal);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -68,8 +88,7 @@ inline std::string padded(std::string const& text, int columns, bool right) {
 
 }  // namespace detail
 
-/// The rows of the table: settings that differ, measures by head, what the training took. Shapes: cells (runs).
-inline std::vector<CompareRow> compare_rows(Comparison const& comparison) {
+HONE_INLINE std::vector<CompareRow> compare_rows(Comparison const& comparison) {
   std::vector<CompareRow> rows;
   auto const row = [&](std::string label, auto const& cell) {
     CompareRow made{std::move(label), {}};
@@ -143,8 +162,7 @@ inline std::vector<CompareRow> compare_rows(Comparison const& comparison) {
   return rows;
 }
 
-/// A test in one sentence: "accuracy +0.42 points (-0.36 to 1.20), 190 texts only A right, 211 only B: p = 0.32".
-inline std::string test_text(Comparison const& comparison, PairedTest const& test) {
+HONE_INLINE std::string test_text(Comparison const& comparison, PairedTest const& test) {
   auto const& a = comparison.runs[test.first].letter;
   auto const& b = comparison.runs[test.second].letter;
   std::string text;
@@ -169,9 +187,7 @@ inline std::string test_text(Comparison const& comparison, PairedTest const& tes
   return text + formatted(" (%lld texts)", static_cast<long long>(test.texts));
 }
 
-/// A curve of every run that has it, smoothed: each point is the mean of a twelfth of its steps (at the ends of half of
-/// that).
-inline std::vector<PlotLine> compare_curves(Comparison const& comparison, std::string const& key) {
+HONE_INLINE std::vector<PlotLine> compare_curves(Comparison const& comparison, std::string const& key) {
   std::vector<PlotLine> lines;
   for (auto const& run : comparison.runs)
     for (auto const& curve : run.record.curves) {
@@ -190,8 +206,7 @@ inline std::vector<PlotLine> compare_curves(Comparison const& comparison, std::s
   return lines;
 }
 
-/// The names of the losses that any run's metrics.jsonl has.
-inline std::vector<std::string> loss_curves(Comparison const& comparison) {
+HONE_INLINE std::vector<std::string> loss_curves(Comparison const& comparison) {
   std::vector<std::string> keys;
   for (auto const& run : comparison.runs)
     for (auto const& curve : run.record.curves)
@@ -247,9 +262,7 @@ inline std::string table_text(Comparison const& comparison, std::vector<CompareR
 
 }  // namespace detail
 
-/// The whole comparison for a terminal: what the letters stand for, notes, the table, the tests, the loss curves. No line is
-/// wider than `terminal.width` - 1; colours and braille only where the terminal has them.
-inline std::string compare_text(Comparison const& comparison, Terminal const& terminal) {
+HONE_INLINE std::string compare_text(Comparison const& comparison, Terminal const& terminal) {
   int const columns = std::max(terminal.width - 1, 20);
   std::string text;
   for (auto const& run : comparison.runs)
@@ -276,5 +289,7 @@ inline std::string compare_text(Comparison const& comparison, Terminal const& te
   }
   return text;
 }
+
+#endif
 
 }  // namespace hone

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/report/progress.hpp"
 #include "hone/report/terminal.hpp"
 #include "hone/train/step_report.hpp"
@@ -158,92 +159,27 @@ class Console {
   }
 
   /// A step was done.
-  void step(StepReport const& report) {
-    means_.add(report);
-    bool const ends = report.step == 1 || report.step == report.total_steps;
-    if (listener_ && (ends || report.elapsed < last_told_ || report.elapsed - last_told_ >= 10)) {
-      last_told_ = report.elapsed;
-      listener_(step_line(means_, 1000));
-    }
-    if (!due(ends, report.elapsed)) return;
-    show(step_line(means_, columns(), terminal_.interactive, terminal_.unicode));
-  }
+  void step(StepReport const& report);
   /// Something else goes on: "testing 512/1000". `seconds` since it began.
-  void progress(std::string_view what, Index done, Index total, double seconds) {
-    if (what != work_ || done < work_done_) last_shown_ = -1e9;  // something new begins, and is shown at once
-    work_ = what;
-    work_done_ = done;
-    if (!due(done == total, seconds)) return;
-    show(work_line(what, done, total, seconds, columns(), terminal_.interactive, terminal_.unicode));
-  }
+  void progress(std::string_view what, Index done, Index total, double seconds);
   /// The same on a terminal alone, and nothing of it stays: for what is done in seconds. Total 0: not known.
   void passing(std::string_view what, Index done, Index total, double seconds) {
     if (!terminal_.interactive || !due(false, seconds)) return;
     show(work_line(what, done, total, seconds, columns(), true, terminal_.unicode));
   }
   /// What is on the updating line goes away.
-  void clear_line() {
-    if (!stream_ || line_.empty()) return;
-    erase_line();
-    line_.clear();
-    last_shown_ = -1e9;
-    std::fflush(stream_);
-  }
+  void clear_line();
   /// What is on the updating line stays; later text goes below.
-  void end_line() {
-    if (!stream_ || line_.empty()) return;
-    line_.clear();
-    last_shown_ = -1e9;
-    write("\n");
-    std::fflush(stream_);
-  }
+  void end_line();
 
  private:
   /// The last column stays free: some terminals wrap when it is written.
   int columns() { return terminal_.interactive ? terminal().width - 1 : 1000; }
-  bool due(bool always, double seconds) {
-    double const pause = terminal_.interactive ? 0.1 : 10;
-    if (!stream_ || (!always && seconds >= last_shown_ && seconds - last_shown_ < pause)) return false;
-    last_shown_ = seconds;
-    return true;
-  }
-  void tell(std::string_view text) {
-    if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-    for (;;) {
-      std::size_t const end = text.find('\n');
-      std::string_view const line = text.substr(0, end);
-      if (listener_)
-        listener_(line);
-      else if (said_.size() < 10000)
-        said_.emplace_back(line);
-      if (end == text.npos) return;
-      text.remove_prefix(end + 1);
-    }
-  }
-  void put(std::string_view text) {
-    if (!stream_) return;
-    erase_line();
-    write(text);
-    if (text.empty() || text.back() != '\n') write("\n");
-    write(line_);
-    std::fflush(stream_);
-  }
-  void show(std::string line) {
-    if (!terminal_.interactive) {
-      write(line + "\n");
-    } else {
-      erase_line();
-      line_ = std::move(line);
-      write(line_);
-    }
-    std::fflush(stream_);
-  }
-  void erase_line() {
-    if (line_.empty()) return;
-    // A terminal that became narrower has broken the line into several.
-    int const rows = (display_width(line_) - 1) / std::max(terminal().width, 1);
-    write(rows > 0 ? formatted("\r\x1b[%dA\x1b[J", rows) : "\r\x1b[K");
-  }
+  bool due(bool always, double seconds);
+  void tell(std::string_view text);
+  void put(std::string_view text);
+  void show(std::string line);
+  void erase_line();
   void write(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stream_); }
 
   std::FILE* stream_;
@@ -277,5 +213,92 @@ class PassingProgress {
   std::string what_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
+
+#if HONE_BODIES
+
+HONE_INLINE void Console::step(StepReport const& report) {
+  means_.add(report);
+  bool const ends = report.step == 1 || report.step == report.total_steps;
+  if (listener_ && (ends || report.elapsed < last_told_ || report.elapsed - last_told_ >= 10)) {
+    last_told_ = report.elapsed;
+    listener_(step_line(means_, 1000));
+  }
+  if (!due(ends, report.elapsed)) return;
+  show(step_line(means_, columns(), terminal_.interactive, terminal_.unicode));
+}
+
+HONE_INLINE void Console::progress(std::string_view what, Index done, Index total, double seconds) {
+  if (what != work_ || done < work_done_) last_shown_ = -1e9;  // something new begins, and is shown at once
+  work_ = what;
+  work_done_ = done;
+  if (!due(done == total, seconds)) return;
+  show(work_line(what, done, total, seconds, columns(), terminal_.interactive, terminal_.unicode));
+}
+
+HONE_INLINE void Console::clear_line() {
+  if (!stream_ || line_.empty()) return;
+  erase_line();
+  line_.clear();
+  last_shown_ = -1e9;
+  std::fflush(stream_);
+}
+
+HONE_INLINE void Console::end_line() {
+  if (!stream_ || line_.empty()) return;
+  line_.clear();
+  last_shown_ = -1e9;
+  write("\n");
+  std::fflush(stream_);
+}
+
+HONE_INLINE bool Console::due(bool always, double seconds) {
+  double const pause = terminal_.interactive ? 0.1 : 10;
+  if (!stream_ || (!always && seconds >= last_shown_ && seconds - last_shown_ < pause)) return false;
+  last_shown_ = seconds;
+  return true;
+}
+
+HONE_INLINE void Console::tell(std::string_view text) {
+  if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  for (;;) {
+    std::size_t const end = text.find('\n');
+    std::string_view const line = text.substr(0, end);
+    if (listener_)
+      listener_(line);
+    else if (said_.size() < 10000)
+      said_.emplace_back(line);
+    if (end == text.npos) return;
+    text.remove_prefix(end + 1);
+  }
+}
+
+HONE_INLINE void Console::put(std::string_view text) {
+  if (!stream_) return;
+  erase_line();
+  write(text);
+  if (text.empty() || text.back() != '\n') write("\n");
+  write(line_);
+  std::fflush(stream_);
+}
+
+HONE_INLINE void Console::show(std::string line) {
+  if (!terminal_.interactive) {
+    write(line + "\n");
+  } else {
+    erase_line();
+    line_ = std::move(line);
+    write(line_);
+  }
+  std::fflush(stream_);
+}
+
+HONE_INLINE void Console::erase_line() {
+  if (line_.empty()) return;
+  // A terminal that became narrower has broken the line into several.
+  int const rows = (display_width(line_) - 1) / std::max(terminal().width, 1);
+  write(rows > 0 ? formatted("\r\x1b[%dA\x1b[J", rows) : "\r\x1b[K");
+}
+
+#endif
 
 }  // namespace hone

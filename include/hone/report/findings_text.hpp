@@ -8,10 +8,29 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/report/terminal.hpp"
 #include "hone/train/finding.hpp"
 
 namespace hone {
+
+/// Findings, one below the other: severity and number, what was found, its details, what to do. Lines are at most
+/// `terminal.width` columns long, colours are used where the terminal shows them, and what comes from data cannot move the
+/// cursor.
+///
+///      ok  D10  is_positive: 1000 of class 0, 1000 of class 1
+///    note  D12  the data lies in the order of is_positive
+///               the order of training shuffles it, so nothing is lost
+///               -> take parts of it at random, never the first so many
+std::string findings_text(std::span<Finding const> findings, Terminal const& terminal);
+
+/// The same without colours, for so many columns.
+std::string findings_text(std::span<Finding const> findings, int width);
+
+/// "15 checks: 12 ok, 2 notes, 1 warning".
+std::string findings_summary(std::span<Finding const> findings);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -38,15 +57,7 @@ inline void add_paragraph(std::string& text, std::string_view paragraph, std::st
 
 }  // namespace detail
 
-/// Findings, one below the other: severity and number, what was found, its details, what to do. Lines are at most
-/// `terminal.width` columns long, colours are used where the terminal shows them, and what comes from data cannot move the
-/// cursor.
-///
-///      ok  D10  is_positive: 1000 of class 0, 1000 of class 1
-///    note  D12  the data lies in the order of is_positive
-///               the order of training shuffles it, so nothing is lost
-///               -> take parts of it at random, never the first so many
-inline std::string findings_text(std::span<Finding const> findings, Terminal const& terminal) {
+HONE_INLINE std::string findings_text(std::span<Finding const> findings, Terminal const& terminal) {
   std::string text;
   std::string const margin(14, ' ');
   int const columns = terminal.width > 40 ? terminal.width - 1 : 39;
@@ -70,13 +81,11 @@ inline std::string findings_text(std::span<Finding const> findings, Terminal con
   return text;
 }
 
-/// The same without colours, for so many columns.
-inline std::string findings_text(std::span<Finding const> findings, int width) {
+HONE_INLINE std::string findings_text(std::span<Finding const> findings, int width) {
   return findings_text(findings, Terminal{false, false, width});
 }
 
-/// "15 checks: 12 ok, 2 notes, 1 warning".
-inline std::string findings_summary(std::span<Finding const> findings) {
+HONE_INLINE std::string findings_summary(std::span<Finding const> findings) {
   std::array<std::size_t, 4> counts{};
   for (auto const& finding : findings) counts[static_cast<std::size_t>(finding.severity)] += 1;
   std::string text = std::to_string(findings.size()) + (findings.size() == 1 ? " check: " : " checks: ");
@@ -89,5 +98,7 @@ inline std::string findings_summary(std::span<Finding const> findings) {
   }
   return text;
 }
+
+#endif
 
 }  // namespace hone

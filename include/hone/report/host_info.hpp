@@ -9,13 +9,27 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "hone/core/config.hpp"
 #include "hone/core/thread_pool.hpp"
 #include "hone/version.hpp"
 
 namespace hone {
 
 /// The processor's name as the system gives it, or its architecture.
-inline std::string processor_name() {
+std::string processor_name();
+
+/// The compiler that compiled this program.
+std::string compiler_name();
+
+/// The vector instructions that this program was compiled for, and whether it was optimised.
+std::string compiled_for();
+
+/// Processor, usable threads, memory, instruction sets, compiler and version of hone, for results.json.
+nlohmann::ordered_json host_info();
+
+#if HONE_BODIES
+
+HONE_INLINE std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
     if (line.rfind("model name", 0) != 0) continue;
@@ -26,8 +40,7 @@ inline std::string processor_name() {
   return ::uname(&about) == 0 ? about.machine : "unknown";
 }
 
-/// The compiler that compiled this program.
-inline std::string compiler_name() {
+HONE_INLINE std::string compiler_name() {
 #if defined(__clang__)
   return "clang " __clang_version__;
 #elif defined(__GNUC__)
@@ -37,8 +50,7 @@ inline std::string compiler_name() {
 #endif
 }
 
-/// The vector instructions that this program was compiled for, and whether it was optimised.
-inline std::string compiled_for() {
+HONE_INLINE std::string compiled_for() {
   std::string sets;
 #if defined(__AVX512F__)
   sets += " avx512f";
@@ -67,8 +79,7 @@ inline std::string compiled_for() {
   return sets.empty() ? "baseline" : sets.substr(1);
 }
 
-/// Processor, usable threads, memory, instruction sets, compiler and version of hone, for results.json.
-inline nlohmann::ordered_json host_info() {
+HONE_INLINE nlohmann::ordered_json host_info() {
   long const pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
   nlohmann::ordered_json json;
   json["cpu"] = processor_name();
@@ -79,5 +90,7 @@ inline nlohmann::ordered_json host_info() {
   json["hone"] = version;
   return json;
 }
+
+#endif
 
 }  // namespace hone

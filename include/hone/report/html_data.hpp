@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/metrics/calibration.hpp"
 #include "hone/metrics/confusion.hpp"
 #include "hone/metrics/interval.hpp"
@@ -39,6 +40,18 @@ struct PageLimits {
   static constexpr Index curves = 8;                       // classes that get a ROC curve
   static constexpr std::size_t findings = 200, ledger = 5000;
 };
+
+/// An exponential moving average with the weight of the first values put right (as Adam does): memory of about `memory`
+/// values.
+std::vector<double> smoothed(std::vector<double> const& values, double memory);
+
+/// The curves of training.
+nlohmann::ordered_json steps_json(std::vector<StepReport> const& steps);
+
+/// Errors by length of the text: groups of equally many texts, [from, to, texts, mean, low, high] each.
+nlohmann::ordered_json errors_by_length(std::vector<Index> const& lengths, std::vector<double> const& errors, bool share);
+
+#if HONE_BODIES
 
 /// A number with five digits: what a chart shows. Not finite: null.
 inline nlohmann::ordered_json short_number(double value) {
@@ -104,9 +117,7 @@ class Thinned {
   std::size_t width_, count_;
 };
 
-/// An exponential moving average with the weight of the first values put right (as Adam does): memory of about `memory`
-/// values.
-inline std::vector<double> smoothed(std::vector<double> const& values, double memory) {
+HONE_INLINE std::vector<double> smoothed(std::vector<double> const& values, double memory) {
   double const keep = 1 - 1 / std::max(1.0, memory);
   double sum = 0, weight = 0;
   std::vector<double> result;
@@ -120,8 +131,7 @@ inline std::vector<double> smoothed(std::vector<double> const& values, double me
   return result;
 }
 
-/// The curves of training.
-inline nlohmann::ordered_json steps_json(std::vector<StepReport> const& steps) {
+HONE_INLINE nlohmann::ordered_json steps_json(std::vector<StepReport> const& steps) {
   nlohmann::ordered_json json;
   std::size_t const count = steps.size();
   Thinned const thinned(count);
@@ -198,9 +208,8 @@ struct MeanOf {
   }
 };
 
-/// Errors by length of the text: groups of equally many texts, [from, to, texts, mean, low, high] each.
-inline nlohmann::ordered_json errors_by_length(std::vector<Index> const& lengths, std::vector<double> const& errors,
-                                               bool share) {
+HONE_INLINE nlohmann::ordered_json errors_by_length(std::vector<Index> const& lengths, std::vector<double> const& errors,
+                                                    bool share) {
   auto json = nlohmann::ordered_json::array();
   if (lengths.size() != errors.size() || errors.empty()) return json;
   std::vector<std::size_t> order;
@@ -378,5 +387,7 @@ inline nlohmann::ordered_json value_range(HeadPredictions const& head) {
   if (!any) return nullptr;
   return {short_number(low), short_number(high), whole};
 }
+
+#endif
 
 }  // namespace hone::detail

@@ -11,6 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
+#include "hone/report/report_data.hpp"
+
+#if HONE_BODIES
 #include "hone/core/atomic_file.hpp"
 #include "hone/core/sha256.hpp"
 #include "hone/report/html_browser.hpp"
@@ -20,15 +24,39 @@
 #include "hone/report/html_game.hpp"
 #include "hone/report/html_page.hpp"
 #include "hone/report/html_style.hpp"
-#include "hone/report/report_data.hpp"
 #include "hone/version.hpp"
+#endif
 
 namespace hone {
 
 namespace detail {
 
 /// Bytes as text in the alphabet of RFC 4648, section 4.
-inline std::string base64(std::span<unsigned char const> bytes) {
+std::string base64(std::span<unsigned char const> bytes);
+
+/// What a Content-Security-Policy allows: this text alone.
+std::string hash_source(std::string_view content);
+
+/// A text of the page with its tokens, positions in UTF-16 units as JavaScript counts.
+nlohmann::ordered_json example_json(ReportExample const& example);
+
+}  // namespace detail
+
+/// The page as text: HTML with its own style and script, and the data as JSON. It asks for nothing over the network, and a
+/// Content-Security-Policy in it forbids everything but its own style and script.
+///
+/// Its size is bounded whatever the run: curves of at most 1200 points, at most 6 MiB of texts (each at most 12 kB). A page
+/// of 160 reviews is about 1.5 MB.
+std::string report_html(ReportData const& report);
+
+/// Writes the page, whole or not at all: a reader never sees half of it. Errors: E70x of the disk.
+void write_report(std::filesystem::path const& path, ReportData const& report);
+
+#if HONE_BODIES
+
+namespace detail {
+
+HONE_INLINE std::string base64(std::span<unsigned char const> bytes) {
   constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
@@ -40,8 +68,7 @@ inline std::string base64(std::span<unsigned char const> bytes) {
   return text;
 }
 
-/// What a Content-Security-Policy allows: this text alone.
-inline std::string hash_source(std::string_view content) {
+HONE_INLINE std::string hash_source(std::string_view content) {
   Sha256 sum;
   sum.update(content);
   return "'sha256-" + base64(sum.digest()) + "'";
@@ -68,8 +95,7 @@ inline std::size_t shown_bytes(std::string_view text, std::size_t most) {
   return most;
 }
 
-/// A text of the page with its tokens, positions in UTF-16 units as JavaScript counts.
-inline nlohmann::ordered_json example_json(ReportExample const& example) {
+HONE_INLINE nlohmann::ordered_json example_json(ReportExample const& example) {
   std::size_t const size = shown_bytes(example.text, PageLimits::text_bytes);
   std::string_view const text = std::string_view(example.text).substr(0, size);
   std::vector<std::uint32_t> units(size + 1);  // UTF-16 units before each byte
@@ -203,12 +229,7 @@ inline nlohmann::ordered_json page_json(ReportData const& report) {
 
 }  // namespace detail
 
-/// The page as text: HTML with its own style and script, and the data as JSON. It asks for nothing over the network, and a
-/// Content-Security-Policy in it forbids everything but its own style and script.
-///
-/// Its size is bounded whatever the run: curves of at most 1200 points, at most 6 MiB of texts (each at most 12 kB). A page
-/// of 160 reviews is about 1.5 MB.
-inline std::string report_html(ReportData const& report) {
+HONE_INLINE std::string report_html(ReportData const& report) {
   std::string const style = page_style();
   std::string script;
   for (auto const part : {page_charts, page_figures, page_browser, page_game, page_main}) script += part;
@@ -225,9 +246,10 @@ inline std::string report_html(ReportData const& report) {
   return text;
 }
 
-/// Writes the page, whole or not at all: a reader never sees half of it. Errors: E70x of the disk.
-inline void write_report(std::filesystem::path const& path, ReportData const& report) {
+HONE_INLINE void write_report(std::filesystem::path const& path, ReportData const& report) {
   write_file_atomically(path, report_html(report));
 }
+
+#endif
 
 }  // namespace hone

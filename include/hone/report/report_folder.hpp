@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/ragged_batch.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/report/report_data.hpp"
@@ -20,7 +21,17 @@ namespace hone {
 
 /// The texts of a run's predictions.jsonl, in its order, not tokenised and without labels; empty where the file has no
 /// texts. Errors: E20x reading, E931 a damaged line.
-inline data::Dataset texts_of_run(std::filesystem::path const& folder) {
+data::Dataset texts_of_run(std::filesystem::path const& folder);
+
+/// What report.html needs, from a run's folder: its results, steps, evaluations, predictions, and texts chosen from them.
+///
+/// Tokens are not marked; with the run's model they can be: tokenise `texts_of_run(folder)` and call `mark_tokens`.
+/// Errors: those of read_run.
+ReportData report_of_run(std::filesystem::path const& folder, ReportOptions const& options = {});
+
+#if HONE_BODIES
+
+HONE_INLINE data::Dataset texts_of_run(std::filesystem::path const& folder) {
   data::Dataset data;
   auto const path = folder / "predictions.jsonl";
   std::error_code ignored;
@@ -108,11 +119,7 @@ inline std::vector<Finding> findings_from_json(nlohmann::json const& json) {
 
 }  // namespace detail
 
-/// What report.html needs, from a run's folder: its results, steps, evaluations, predictions, and texts chosen from them.
-///
-/// Tokens are not marked; with the run's model they can be: tokenise `texts_of_run(folder)` and call `mark_tokens`.
-/// Errors: those of read_run.
-inline ReportData report_of_run(std::filesystem::path const& folder, ReportOptions const& options = {}) {
+HONE_INLINE ReportData report_of_run(std::filesystem::path const& folder, ReportOptions const& options) {
   RunRecord run = read_run(folder);
   ReportData report;
   report.start.name = run.name;
@@ -157,5 +164,7 @@ inline ReportData report_of_run(std::filesystem::path const& folder, ReportOptio
   if (data.size() > 0) choose_examples(report, data, options);
   return report;
 }
+
+#endif
 
 }  // namespace hone

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/input_file.hpp"
 #include "hone/io/json.hpp"
@@ -52,6 +53,14 @@ struct RunRecord {
     return value->is_number() ? value->get<double>() : std::nan("");
   }
 };
+
+/// Reads a run's folder (of `hone finetune`, or of `hone evaluate`: evaluation.json and predictions.jsonl).
+///
+/// A run that was killed lacks results.json: that is noted, not refused.
+/// Errors: E930 not the folder of a run, E931 a damaged line, E932 a text twice, E20x reading, E210 to E215 of results.json.
+RunRecord read_run(std::filesystem::path const& folder);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -203,11 +212,7 @@ inline void read_predictions(RunRecord& run, std::filesystem::path const& path) 
 
 }  // namespace detail
 
-/// Reads a run's folder (of `hone finetune`, or of `hone evaluate`: evaluation.json and predictions.jsonl).
-///
-/// A run that was killed lacks results.json: that is noted, not refused.
-/// Errors: E930 not the folder of a run, E931 a damaged line, E932 a text twice, E20x reading, E210 to E215 of results.json.
-inline RunRecord read_run(std::filesystem::path const& folder) {
+HONE_INLINE RunRecord read_run(std::filesystem::path const& folder) {
   RunRecord run;
   run.folder = folder;
   std::error_code ignored;
@@ -238,5 +243,7 @@ inline RunRecord read_run(std::filesystem::path const& folder) {
                             : "it has no predictions.jsonl: it was not tested");
   return run;
 }
+
+#endif
 
 }  // namespace hone

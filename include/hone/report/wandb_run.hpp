@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "hone/core/atomic_file.hpp"
+#include "hone/core/config.hpp"
 #include "hone/report/host_info.hpp"
 #include "hone/report/run_events.hpp"
 #include "hone/report/wandb_file.hpp"
@@ -143,23 +144,7 @@ inline nlohmann::ordered_json metadata_json(RunStart const& start) {
 /// One run: its folder, and the log to which records are added in the order of the calls.
 class RunLog {
  public:
-  RunLog(RunStart const& start, WandbOptions const& options)
-      : id_(options.run_id), project_(options.project), entity_(options.entity), start_(start.time) {
-    auto const root = std::filesystem::absolute(start.folder) / "wandb";
-    bool const continues = options.resume && !id_.empty() && reopen(root);
-    if (!continues) begin(root);
-    ProtobufWriter const items = config_items(start.config).message();
-    if (continues) {
-      add(config, items);
-    } else {
-      add(header, header_record("hone-" + std::string(version)));
-      add(run, run_record(start, options, items));
-    }
-    write_new_file(folder_ / "files" / "wandb-metadata.json",
-                   metadata_json(start).dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
-    add(files, files_record("wandb-metadata.json", false));
-    point_latest(root);
-  }
+  RunLog(RunStart const& start, WandbOptions const& options);
 
   std::filesystem::path const& folder() const noexcept { return folder_; }
   std::string const& id() const noexcept { return id_; }
@@ -177,134 +162,32 @@ class RunLog {
   void add(RecordKind kind, ProtobufWriter const& content) { log_->add(record(++number_, kind, content)); }
 
   /// One line of the history, drawn over `axis`, which is among the items. The summary gets the same values.
-  void add_history(Items items, std::string_view axis) {
-    for (auto const& item : items) {
-      if (metrics_.insert(item.first).second) add(metric, metric_record(item.first, item.first == axis ? "" : axis));
-    }
-    Items line = std::move(items);
-    line.integer("_step", next_step_);
-    line.number("_runtime", runtime());
-    line.number("_timestamp", std::chrono::duration<double>(now().time_since_epoch()).count());
-    add(history, history_record(line, next_step_));
-    ++next_step_;
-    for (auto const& [key, json] : line) summary_[key] = json;
-  }
+  void add_history(Items items, std::string_view axis);
 
   void set_summary(std::string_view key, std::string json) { summary_[valid_utf8(key)] = std::move(json); }
 
   /// Writes what the summary got since the last call.
-  void flush() {
-    if (summary_.empty()) return;
-    Items items;
-    for (auto& [key, json] : summary_) items.add(key, std::move(json));
-    summary_.clear();
-    items.add("_wandb", "{\"runtime\":" + std::to_string(static_cast<std::int64_t>(runtime())) + "}");
-    add(summary, items.message());
-  }
+  void flush();
 
   void add_artifact(Artifact const& made) { add(artifact, artifact_record(made, id_, project_, entity_)); }
 
   /// The last records.
-  void finish(int exit_code) {
-    flush();
-    add(exit, ProtobufWriter().integer(1, exit_code).integer(2, static_cast<std::int64_t>(runtime())));
-    add(final, ProtobufWriter());
-    add(footer, ProtobufWriter());
-  }
+  void finish(int exit_code);
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  void begin(std::filesystem::path const& root) {
-    if (id_.empty()) id_ = random_name(8);
-    make_folder(root);
-    for (auto seconds = std::chrono::system_clock::to_time_t(start_);; ++seconds) {  // until it is a folder of its own
-      std::tm local{};
-      ::localtime_r(&seconds, &local);
-      char text[32];
-      std::string const time(text, std::strftime(text, sizeof text, "%Y%m%d_%H%M%S", &local));
-      folder_ = root / ("offline-run-" + time + "-" + id_);
-      std::error_code failure;
-      if (std::filesystem::create_directory(folder_, failure)) break;
-      if (failure) make_folder(folder_ / "files");  // says what is wrong
-    }
-    make_folder(folder_ / "files");  // sync writes there and does not make it
-    log_ = std::make_unique<LogFile>(log_of(folder_, id_));
-  }
+  void begin(std::filesystem::path const& root);
 
   /// Opens the newest log of the run `id_`; false: there is none.
-  bool reopen(std::filesystem::path const& root) {
-    std::error_code ignored;
-    std::filesystem::path newest;
-    for (std::filesystem::directory_iterator entry(root, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
-      auto const& folder = entry->path();
-      if (folder.filename().string().rfind("offline-run-", 0) == 0 && folder > newest &&
-          std::filesystem::is_regular_file(log_of(folder, id_), ignored))
-        newest = folder;
-    }
-    if (newest.empty()) return false;
-    auto const path = log_of(newest, id_);
-    auto log = std::make_unique<LogFile>(path, LogFile::Open::append);  // locks it first
-    auto const state = read_log(path);
-    if (!state.has_run) return false;
-    log->cut(state.end);
-    folder_ = newest;
-    make_folder(folder_ / "files");
-    log_ = std::move(log);
-    number_ = state.records;
-    next_step_ = static_cast<Index>(state.next_step);
-    increments_ = state.increments;
-    project_ = state.project;
-    entity_ = state.entity;
-    auto const since =
-        std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::duration<double>(state.start_seconds));
-    before_ = std::max(Clock::duration(0), std::chrono::duration_cast<Clock::duration>(start_.time_since_epoch() - since));
-    start_ = std::chrono::system_clock::time_point(since);
-    std::filesystem::remove(path.string() + ".synced", ignored);  // there is more to upload
-    return true;
-  }
+  bool reopen(std::filesystem::path const& root);
 
-  static Items config_items(nlohmann::ordered_json const& settings) {
-    Items items;
-    if (!settings.is_object()) return items;
-    for (auto const& [key, value] : settings.items()) {
-      bool const taken = key.empty() || key.rfind("_wandb", 0) == 0;  // W&B's own
-      items.add(taken ? "config" + key : key, json_text(value));
-    }
-    return items;
-  }
+  static Items config_items(nlohmann::ordered_json const& settings);
 
-  ProtobufWriter run_record(RunStart const& start, WandbOptions const& options, ProtobufWriter const& items) const {
-    std::string name = valid_utf8(options.name.empty() ? start.name : options.name);
-    for (char& c : name) {
-      if ((c >= 0 && c < 0x20) || c == 0x7f) c = ' ';
-    }
-    for (std::size_t i = 0, count = 0; i < name.size(); ++i) {
-      if ((name[i] & 0xC0) != 0x80 && ++count > 128) name.resize(i);
-    }
-    ProtobufWriter writer;
-    writer.text(1, id_).text(2, valid_utf8(entity_)).text(3, valid_utf8(project_)).message(4, items);
-    writer.text(6, valid_utf8(options.group)).text(7, valid_utf8(options.job_type)).text(8, name);
-    writer.text(9, valid_utf8(options.notes));
-    for (auto const& tag : options.tags) writer.text(10, valid_utf8(tag));
-    utsname about{};
-    if (::uname(&about) == 0) writer.text(13, valid_utf8(about.nodename));
-    writer.message(17, timestamp(start_));
-    ProtobufWriter feature;
-    feature.integer(4, 1).integer(57, 1);  // offline, and a client in C++
-    return writer.message(19, ProtobufWriter().message(3, feature));
-  }
+  ProtobufWriter run_record(RunStart const& start, WandbOptions const& options, ProtobufWriter const& items) const;
 
   /// wandb/latest-run points to the run, as it does with W&B's own client. Where links cannot be made there is none.
-  void point_latest(std::filesystem::path const& root) const {
-    std::error_code ignored;
-    auto const made = root / (".latest-run-" + std::to_string(::getpid()));
-    std::filesystem::remove(made, ignored);
-    std::filesystem::create_directory_symlink(folder_.filename(), made, ignored);
-    if (ignored) return;
-    std::filesystem::rename(made, root / "latest-run", ignored);
-    if (ignored) std::filesystem::remove(made, ignored);
-  }
+  void point_latest(std::filesystem::path const& root) const;
 
   std::string id_, project_, entity_;
   std::chrono::system_clock::time_point start_;
@@ -318,6 +201,147 @@ class RunLog {
   std::set<std::string> metrics_{};
   std::map<std::string, std::string> summary_{};
 };
+
+#if HONE_BODIES
+
+HONE_INLINE RunLog::RunLog(RunStart const& start, WandbOptions const& options)
+    : id_(options.run_id), project_(options.project), entity_(options.entity), start_(start.time) {
+  auto const root = std::filesystem::absolute(start.folder) / "wandb";
+  bool const continues = options.resume && !id_.empty() && reopen(root);
+  if (!continues) begin(root);
+  ProtobufWriter const items = config_items(start.config).message();
+  if (continues) {
+    add(config, items);
+  } else {
+    add(header, header_record("hone-" + std::string(version)));
+    add(run, run_record(start, options, items));
+  }
+  write_new_file(folder_ / "files" / "wandb-metadata.json",
+                 metadata_json(start).dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  add(files, files_record("wandb-metadata.json", false));
+  point_latest(root);
+}
+
+HONE_INLINE void RunLog::add_history(Items items, std::string_view axis) {
+  for (auto const& item : items) {
+    if (metrics_.insert(item.first).second) add(metric, metric_record(item.first, item.first == axis ? "" : axis));
+  }
+  Items line = std::move(items);
+  line.integer("_step", next_step_);
+  line.number("_runtime", runtime());
+  line.number("_timestamp", std::chrono::duration<double>(now().time_since_epoch()).count());
+  add(history, history_record(line, next_step_));
+  ++next_step_;
+  for (auto const& [key, json] : line) summary_[key] = json;
+}
+
+HONE_INLINE void RunLog::flush() {
+  if (summary_.empty()) return;
+  Items items;
+  for (auto& [key, json] : summary_) items.add(key, std::move(json));
+  summary_.clear();
+  items.add("_wandb", "{\"runtime\":" + std::to_string(static_cast<std::int64_t>(runtime())) + "}");
+  add(summary, items.message());
+}
+
+HONE_INLINE void RunLog::finish(int exit_code) {
+  flush();
+  add(exit, ProtobufWriter().integer(1, exit_code).integer(2, static_cast<std::int64_t>(runtime())));
+  add(final, ProtobufWriter());
+  add(footer, ProtobufWriter());
+}
+
+HONE_INLINE void RunLog::begin(std::filesystem::path const& root) {
+  if (id_.empty()) id_ = random_name(8);
+  make_folder(root);
+  for (auto seconds = std::chrono::system_clock::to_time_t(start_);; ++seconds) {  // until it is a folder of its own
+    std::tm local{};
+    ::localtime_r(&seconds, &local);
+    char text[32];
+    std::string const time(text, std::strftime(text, sizeof text, "%Y%m%d_%H%M%S", &local));
+    folder_ = root / ("offline-run-" + time + "-" + id_);
+    std::error_code failure;
+    if (std::filesystem::create_directory(folder_, failure)) break;
+    if (failure) make_folder(folder_ / "files");  // says what is wrong
+  }
+  make_folder(folder_ / "files");  // sync writes there and does not make it
+  log_ = std::make_unique<LogFile>(log_of(folder_, id_));
+}
+
+HONE_INLINE bool RunLog::reopen(std::filesystem::path const& root) {
+  std::error_code ignored;
+  std::filesystem::path newest;
+  for (std::filesystem::directory_iterator entry(root, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
+    auto const& folder = entry->path();
+    if (folder.filename().string().rfind("offline-run-", 0) == 0 && folder > newest &&
+        std::filesystem::is_regular_file(log_of(folder, id_), ignored))
+      newest = folder;
+  }
+  if (newest.empty()) return false;
+  auto const path = log_of(newest, id_);
+  auto log = std::make_unique<LogFile>(path, LogFile::Open::append);  // locks it first
+  auto const state = read_log(path);
+  if (!state.has_run) return false;
+  log->cut(state.end);
+  folder_ = newest;
+  make_folder(folder_ / "files");
+  log_ = std::move(log);
+  number_ = state.records;
+  next_step_ = static_cast<Index>(state.next_step);
+  increments_ = state.increments;
+  project_ = state.project;
+  entity_ = state.entity;
+  auto const since =
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::duration<double>(state.start_seconds));
+  before_ = std::max(Clock::duration(0), std::chrono::duration_cast<Clock::duration>(start_.time_since_epoch() - since));
+  start_ = std::chrono::system_clock::time_point(since);
+  std::filesystem::remove(path.string() + ".synced", ignored);  // there is more to upload
+  return true;
+}
+
+HONE_INLINE Items RunLog::config_items(nlohmann::ordered_json const& settings) {
+  Items items;
+  if (!settings.is_object()) return items;
+  for (auto const& [key, value] : settings.items()) {
+    bool const taken = key.empty() || key.rfind("_wandb", 0) == 0;  // W&B's own
+    items.add(taken ? "config" + key : key, json_text(value));
+  }
+  return items;
+}
+
+HONE_INLINE ProtobufWriter RunLog::run_record(RunStart const& start, WandbOptions const& options,
+                                              ProtobufWriter const& items) const {
+  std::string name = valid_utf8(options.name.empty() ? start.name : options.name);
+  for (char& c : name) {
+    if ((c >= 0 && c < 0x20) || c == 0x7f) c = ' ';
+  }
+  for (std::size_t i = 0, count = 0; i < name.size(); ++i) {
+    if ((name[i] & 0xC0) != 0x80 && ++count > 128) name.resize(i);
+  }
+  ProtobufWriter writer;
+  writer.text(1, id_).text(2, valid_utf8(entity_)).text(3, valid_utf8(project_)).message(4, items);
+  writer.text(6, valid_utf8(options.group)).text(7, valid_utf8(options.job_type)).text(8, name);
+  writer.text(9, valid_utf8(options.notes));
+  for (auto const& tag : options.tags) writer.text(10, valid_utf8(tag));
+  utsname about{};
+  if (::uname(&about) == 0) writer.text(13, valid_utf8(about.nodename));
+  writer.message(17, timestamp(start_));
+  ProtobufWriter feature;
+  feature.integer(4, 1).integer(57, 1);  // offline, and a client in C++
+  return writer.message(19, ProtobufWriter().message(3, feature));
+}
+
+HONE_INLINE void RunLog::point_latest(std::filesystem::path const& root) const {
+  std::error_code ignored;
+  auto const made = root / (".latest-run-" + std::to_string(::getpid()));
+  std::filesystem::remove(made, ignored);
+  std::filesystem::create_directory_symlink(folder_.filename(), made, ignored);
+  if (ignored) return;
+  std::filesystem::rename(made, root / "latest-run", ignored);
+  if (ignored) std::filesystem::remove(made, ignored);
+}
+
+#endif
 
 }  // namespace detail::wandb
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "hone/core/base64.hpp"
+#include "hone/core/config.hpp"
 #include "hone/core/crc32.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/input_file.hpp"
@@ -77,7 +78,14 @@ struct CleanTable {
 
 /// Numbers that are not finite become null, objects and arrays their JSON text. Text stays as it is, but for bytes that are
 /// not UTF-8. Throws E749 for a row of another length than the columns.
-inline CleanTable clean_table(TextTable const& table, Index most_rows) {
+CleanTable clean_table(TextTable const& table, Index most_rows);
+
+/// The content of a table file below files/media/table.
+std::string table_file(CleanTable const& table);
+
+#if HONE_BODIES
+
+HONE_INLINE CleanTable clean_table(TextTable const& table, Index most_rows) {
   CleanTable clean;
   clean.all_rows = table.rows.size();
   std::set<std::string> taken;
@@ -133,10 +141,11 @@ inline CleanTable clean_table(TextTable const& table, Index most_rows) {
   return clean;
 }
 
-/// The content of a table file below files/media/table.
-inline std::string table_file(CleanTable const& table) {
+HONE_INLINE std::string table_file(CleanTable const& table) {
   return nlohmann::json{{"columns", table.columns}, {"data", table.rows}}.dump();
 }
+
+#endif
 
 inline std::string md5_base64(std::string_view bytes) {
   Md5 sum;

@@ -1,14 +1,11 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
-#include "hone/text/text_file.hpp"
 #include "hone/text/tokenizer_json.hpp"
 #include "hone/text/tokenizer_options.hpp"
 #include "hone/text/tokenizer_vocab.hpp"
-#include "hone/text/unicode.hpp"
 #include "hone/text/wordpiece_decoder.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -16,12 +13,31 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <unordered_map>
+#include "hone/text/text_file.hpp"
+#include "hone/text/unicode.hpp"
+#endif
+
 namespace hone::detail {
+
+/// tokenizer.json if there is one, else vocab.txt. E302 when there is neither.
+TokenizerParts tokenizer_parts_from_folder(std::filesystem::path const& folder);
+
+/// A tokenizer.json with the keys in the order in which Hugging Face writes them.
+std::string tokenizer_json_text(TokenizerParts const& parts);
+
+std::string tokenizer_config_text(TokenizerParts const& parts);
+
+/// One token a line, or nothing when the lines would not be read back as the same tokens.
+std::optional<std::string> vocab_text(TokenizerParts const& parts);
+
+#if HONE_BODIES
 
 /// The name of a special token in tokenizer_config.json: a string, or an object with its content.
 inline void read_special_name(JsonFields const& config, char const* key, std::string& name) {
@@ -45,8 +61,7 @@ inline TokenizerOptions options_from_config(Json const& root, std::string const&
   return options;
 }
 
-/// tokenizer.json if there is one, else vocab.txt. E302 when there is neither.
-inline TokenizerParts tokenizer_parts_from_folder(std::filesystem::path const& folder) {
+HONE_INLINE TokenizerParts tokenizer_parts_from_folder(std::filesystem::path const& folder) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   fs::path const json = folder / "tokenizer.json", vocab = folder / "vocab.txt", config = folder / "tokenizer_config.json";
@@ -85,8 +100,7 @@ inline TokenizerParts tokenizer_parts_from_folder(std::filesystem::path const& f
 /// A string as JSON.
 inline std::string quoted(std::string const& text) { return Json(text).dump(); }
 
-/// A tokenizer.json with the keys in the order in which Hugging Face writes them.
-inline std::string tokenizer_json_text(TokenizerParts const& parts) {
+HONE_INLINE std::string tokenizer_json_text(TokenizerParts const& parts) {
   TokenizerOptions const& options = parts.options;
   auto const truth = [](bool value) { return std::string(value ? "true" : "false"); };
   std::string out = "{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":[";
@@ -143,7 +157,7 @@ inline std::string tokenizer_json_text(TokenizerParts const& parts) {
   return out + "}}}\n";
 }
 
-inline std::string tokenizer_config_text(TokenizerParts const& parts) {
+HONE_INLINE std::string tokenizer_config_text(TokenizerParts const& parts) {
   TokenizerOptions const& options = parts.options;
   nlohmann::ordered_json config;
   config["tokenizer_class"] = "BertTokenizer";
@@ -160,8 +174,7 @@ inline std::string tokenizer_config_text(TokenizerParts const& parts) {
   return config.dump(2) + "\n";
 }
 
-/// One token a line, or nothing when the lines would not be read back as the same tokens.
-inline std::optional<std::string> vocab_text(TokenizerParts const& parts) {
+HONE_INLINE std::optional<std::string> vocab_text(TokenizerParts const& parts) {
   std::string out;
   for (std::string const& token : parts.tokens) {
     if (token.find('\n') != std::string::npos) return std::nullopt;
@@ -171,5 +184,7 @@ inline std::optional<std::string> vocab_text(TokenizerParts const& parts) {
   if (vocab_lines(out) != parts.tokens) return std::nullopt;
   return out;
 }
+
+#endif
 
 }  // namespace hone::detail

@@ -1,27 +1,36 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
-#include "hone/text/text_file.hpp"
 #include "hone/text/tokenizer_options.hpp"
-#include "hone/text/tokenizer_vocab.hpp"
-#include "hone/text/unicode.hpp"
 
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <initializer_list>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#if HONE_BODIES
+#include <algorithm>
+#include <initializer_list>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <unordered_map>
+#include "hone/text/text_file.hpp"
+#include "hone/text/tokenizer_vocab.hpp"
+#include "hone/text/unicode.hpp"
+#endif
+
 namespace hone::detail {
+
+/// A tokenizer.json. Errors: E302, E303 the file; E304 not JSON; E305 another kind of tokenizer; E306 fields; E307 ids;
+/// E308 tokens; E309 special tokens.
+TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& path);
+
+#if HONE_BODIES
 
 using Json = nlohmann::json;
 
@@ -48,7 +57,7 @@ inline Json parse_tokenizer_json(std::string const& text, std::string const& fil
     }
   }
   try {
-    return Json::parse(text);
+    return Json::parse(text.data(), text.data() + text.size());
   } catch (Json::parse_error const& error) {
     std::string what = error.what();
     if (auto const end = what.find("] "); end != std::string::npos) what = what.substr(end + 2);
@@ -262,9 +271,7 @@ inline void read_added_tokens(Json const& root, TokenizerParts& parts) {
   }
 }
 
-/// A tokenizer.json. Errors: E302, E303 the file; E304 not JSON; E305 another kind of tokenizer; E306 fields; E307 ids;
-/// E308 tokens; E309 special tokens.
-inline TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& path) {
+HONE_INLINE TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& path) {
   TokenizerParts parts;
   parts.file = path.string();
   std::string const& file = parts.file;
@@ -320,5 +327,7 @@ inline TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& pat
   if (fields.has("padding")) parts.notes.push_back("tokenizer.json asks for padding: not obeyed, hone does not pad");
   return parts;
 }
+
+#endif
 
 }  // namespace hone::detail

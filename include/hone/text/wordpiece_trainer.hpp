@@ -1,21 +1,26 @@
 #pragma once
 
-#include "hone/core/error.hpp"
-#include "hone/text/normalizer.hpp"
+#include "hone/core/config.hpp"
 #include "hone/text/tokenizer_options.hpp"
-#include "hone/text/unicode.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <queue>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
+
+#if HONE_BODIES
+#include <algorithm>
+#include <map>
+#include <queue>
+#include <unordered_map>
+
+#include "hone/core/error.hpp"
+#include "hone/text/normalizer.hpp"
+#include "hone/text/unicode.hpp"
+#endif
 
 namespace hone {
 
@@ -28,6 +33,19 @@ struct WordPieceTrainerOptions {
   std::vector<std::string> special_tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]",
                                           "[MASK]"};  ///< the first tokens, in this order
 };
+
+/// Learns a WordPiece vocabulary: starts from the characters and joins, again and again, the two neighbouring pieces that
+/// occur together most often. The result is the same for the same texts in any order.
+///
+///     auto vocabulary = hone::train_wordpiece(texts, {.vocabulary_size = 2000});
+///     auto tokenizer = hone::Tokenizer::from_tokens(vocabulary, {.lowercase = true});
+///
+/// Returns the special tokens, the characters (alone and with "##"), then the joined pieces, most frequent first.
+/// Reference: Sennrich et al. 2016, arXiv:1508.07909, sec. 3.2, with WordPiece's "##".
+/// Errors: E301 a text is not UTF-8, E315 no words, or no room for more than special tokens.
+std::vector<std::string> train_wordpiece(std::span<std::string const> texts, WordPieceTrainerOptions const& options = {});
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -174,17 +192,8 @@ class PairMerger {
 
 }  // namespace detail
 
-/// Learns a WordPiece vocabulary: starts from the characters and joins, again and again, the two neighbouring pieces that
-/// occur together most often. The result is the same for the same texts in any order.
-///
-///     auto vocabulary = hone::train_wordpiece(texts, {.vocabulary_size = 2000});
-///     auto tokenizer = hone::Tokenizer::from_tokens(vocabulary, {.lowercase = true});
-///
-/// Returns the special tokens, the characters (alone and with "##"), then the joined pieces, most frequent first.
-/// Reference: Sennrich et al. 2016, arXiv:1508.07909, sec. 3.2, with WordPiece's "##".
-/// Errors: E301 a text is not UTF-8, E315 no words, or no room for more than special tokens.
-inline std::vector<std::string> train_wordpiece(std::span<std::string const> texts,
-                                                WordPieceTrainerOptions const& options = {}) {
+HONE_INLINE std::vector<std::string> train_wordpiece(std::span<std::string const> texts,
+                                                     WordPieceTrainerOptions const& options) {
   std::vector<std::string> vocabulary = options.special_tokens;
   auto const size = static_cast<std::size_t>(std::max<std::int32_t>(options.vocabulary_size, 0));
   if (size <= vocabulary.size()) {
@@ -239,5 +248,7 @@ inline std::vector<std::string> train_wordpiece(std::span<std::string const> tex
   }
   return vocabulary;
 }
+
+#endif
 
 }  // namespace hone

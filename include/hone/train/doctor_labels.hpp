@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/train/doctor_options.hpp"
 #include "hone/train/doctor_text.hpp"
 #include "hone/train/finding.hpp"
@@ -31,7 +32,17 @@ struct OrderMixing {
 };
 
 /// Measures windows of `window` examples along an order (positions into labels).
-inline OrderMixing order_mixing(HeadLabels const& labels, std::span<std::size_t const> order, std::size_t window) {
+OrderMixing order_mixing(HeadLabels const& labels, std::span<std::size_t const> order, std::size_t window);
+
+/// D10 how many of each label, D11 whether the order of training mixes them, D12 whether the data lies sorted by them.
+///
+/// @param labels  checked: classes are whole numbers from 0 to K - 1
+/// @param steps   optimizer steps of the run: of a shorter run only the examples that it sees are looked at
+std::vector<Finding> examine_labels(std::span<HeadLabels const> labels, DoctorOptions const& options);
+
+#if HONE_BODIES
+
+HONE_INLINE OrderMixing order_mixing(HeadLabels const& labels, std::span<std::size_t const> order, std::size_t window) {
   OrderMixing mixing;
   mixing.window = window;
   mixing.windows = window > 0 ? order.size() / window : 0;
@@ -137,11 +148,7 @@ inline nlohmann::ordered_json to_data(std::string const& head, OrderMixing const
 
 }  // namespace detail
 
-/// D10 how many of each label, D11 whether the order of training mixes them, D12 whether the data lies sorted by them.
-///
-/// @param labels  checked: classes are whole numbers from 0 to K - 1
-/// @param steps   optimizer steps of the run: of a shorter run only the examples that it sees are looked at
-inline std::vector<Finding> examine_labels(std::span<HeadLabels const> labels, DoctorOptions const& options) {
+HONE_INLINE std::vector<Finding> examine_labels(std::span<HeadLabels const> labels, DoctorOptions const& options) {
   std::vector<Finding> findings;
   for (auto const& head : labels)
     findings.push_back(head.classes > 0 ? detail::balance_of_classes(head) : detail::balance_of_numbers(head));
@@ -192,5 +199,7 @@ inline std::vector<Finding> examine_labels(std::span<HeadLabels const> labels, D
   findings.push_back({"D12", Severity::ok, "the data is not sorted by its labels", "", "", {}});
   return findings;
 }
+
+#endif
 
 }  // namespace hone

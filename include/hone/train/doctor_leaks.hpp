@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/text/tokenizer.hpp"
 #include "hone/train/doctor_options.hpp"
@@ -27,6 +28,22 @@ struct Giveaway {
   int place = 0;            ///< of the token that it is: 1, 2, .. after [CLS], -1, -2, .. before [SEP]; 0: any place
   Index of_class = -1;      ///< the class that the presence tells from the others
 };
+
+namespace detail {
+
+/// A rating that a text states of itself: "8/10", "8 out of 10", "4 stars"; the first of them.
+std::optional<double> stated_rating(std::string_view text);
+
+}  // namespace detail
+
+/// The best of what one token's presence, or the token at one of the first or last four places, tells of a label.
+Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& labels, std::size_t most_texts = 20000);
+
+/// D13 whether one token gives a label away, D14 whether texts state the rating that is to be predicted.
+std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<HeadLabels const> labels,
+                                   Tokenizer const* tokenizer, DoctorOptions const& options);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -135,8 +152,7 @@ inline Giveaway place_giveaway(data::Dataset const& data, HeadLabels const& labe
   return {baseline > 0 ? std::max(0.0, 1 - errors / baseline) : 0, -1, place, -1};
 }
 
-/// A rating that a text states of itself: "8/10", "8 out of 10", "4 stars"; the first of them.
-inline std::optional<double> stated_rating(std::string_view text) {
+HONE_INLINE std::optional<double> stated_rating(std::string_view text) {
   auto const digit = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
   auto const word = [&](std::size_t i, std::string_view wanted) {
     if (i + wanted.size() > text.size()) return false;
@@ -184,8 +200,7 @@ inline std::string giveaway_text(Giveaway const& found, HeadLabels const& labels
 
 }  // namespace detail
 
-/// The best of what one token's presence, or the token at one of the first or last four places, tells of a label.
-inline Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& labels, std::size_t most_texts = 20000) {
+HONE_INLINE Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& labels, std::size_t most_texts) {
   auto const rows = detail::rows_for_leaks(data.tokens.size(), most_texts);
   Giveaway best = detail::presence_giveaway(data, labels, rows);
   for (int const place : {1, 2, 3, 4, -1, -2, -3, -4}) {
@@ -195,9 +210,8 @@ inline Giveaway best_giveaway(data::Dataset const& data, HeadLabels const& label
   return best;
 }
 
-/// D13 whether one token gives a label away, D14 whether texts state the rating that is to be predicted.
-inline std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<HeadLabels const> labels,
-                                          Tokenizer const* tokenizer, DoctorOptions const& options) {
+HONE_INLINE std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<HeadLabels const> labels,
+                                               Tokenizer const* tokenizer, DoctorOptions const& options) {
   std::vector<Finding> findings;
   if (train.tokens.size() < 50) return findings;  // so few texts differ in many ways
   Finding leak{"D13", Severity::ok, "no single token gives a label away", "", "", nlohmann::ordered_json::array()};
@@ -241,5 +255,7 @@ inline std::vector<Finding> examine_leaks(data::Dataset const& train, std::span<
   }
   return findings;
 }
+
+#endif
 
 }  // namespace hone

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/text/tokenizer.hpp"
 #include "hone/train/doctor_options.hpp"
@@ -18,6 +19,26 @@
 #include "hone/train/finding.hpp"
 
 namespace hone {
+
+namespace detail {
+
+/// A hash of a text without what copies differ in: letters of ASCII in lower case, digits, bytes beyond ASCII; all else
+/// separates words. 0 where nothing is left.
+std::uint64_t text_key(std::string_view text);
+
+}  // namespace detail
+
+/// D05 every text begins with [CLS] and ends with [SEP], with some decoded, labels beside them; D06 unknown words; D07 how
+/// many texts are cut. D05 and D06 need a tokenizer (null: not looked at).
+std::vector<Finding> examine_tokens(data::Dataset const& train, std::span<HeadLabels const> labels,
+                                    Tokenizer const* tokenizer, DoctorOptions const& options);
+
+/// D15 texts of the test set that are in the training set too, D16 training texts that are there twice with other labels,
+/// D17 training texts that are there twice. Texts are compared without case, punctuation and white space.
+std::vector<Finding> examine_copies(data::Dataset const& train, data::Dataset const* test,
+                                    std::span<HeadLabels const> labels);
+
+#if HONE_BODIES
 
 namespace detail {
 
@@ -35,9 +56,7 @@ inline std::string decoded_text(Tokenizer const& tokenizer, std::span<std::int32
   return tokenizer.decode(ids.first(first), false) + " [...] " + tokenizer.decode(ids.last(last), false);
 }
 
-/// A hash of a text without what copies differ in: letters of ASCII in lower case, digits, bytes beyond ASCII; all else
-/// separates words. 0 where nothing is left.
-inline std::uint64_t text_key(std::string_view text) {
+HONE_INLINE std::uint64_t text_key(std::string_view text) {
   std::uint64_t hash = 1469598103934665603u;  // FNV-1a, 64 bits
   bool any = false, gap = false;
   auto const add = [&hash](unsigned char c) { hash = (hash ^ c) * 1099511628211u; };
@@ -74,10 +93,8 @@ inline void add_pair(std::string& lines, std::size_t count, std::string const& o
 
 }  // namespace detail
 
-/// D05 every text begins with [CLS] and ends with [SEP], with some decoded, labels beside them; D06 unknown words; D07 how
-/// many texts are cut. D05 and D06 need a tokenizer (null: not looked at).
-inline std::vector<Finding> examine_tokens(data::Dataset const& train, std::span<HeadLabels const> labels,
-                                           Tokenizer const* tokenizer, DoctorOptions const& options) {
+HONE_INLINE std::vector<Finding> examine_tokens(data::Dataset const& train, std::span<HeadLabels const> labels,
+                                                Tokenizer const* tokenizer, DoctorOptions const& options) {
   std::vector<Finding> findings;
   std::size_t const texts = train.tokens.size();
   if (texts == 0) return findings;
@@ -139,10 +156,8 @@ inline std::vector<Finding> examine_tokens(data::Dataset const& train, std::span
   return findings;
 }
 
-/// D15 texts of the test set that are in the training set too, D16 training texts that are there twice with other labels,
-/// D17 training texts that are there twice. Texts are compared without case, punctuation and white space.
-inline std::vector<Finding> examine_copies(data::Dataset const& train, data::Dataset const* test,
-                                           std::span<HeadLabels const> labels) {
+HONE_INLINE std::vector<Finding> examine_copies(data::Dataset const& train, data::Dataset const* test,
+                                                std::span<HeadLabels const> labels) {
   std::vector<Finding> findings;
   std::unordered_map<std::uint64_t, std::size_t> first;  // row of the first text of a key
   first.reserve(train.size());
@@ -205,5 +220,7 @@ inline std::vector<Finding> examine_copies(data::Dataset const& train, data::Dat
                              repeated_pairs, "take copies out: a text that is there ten times counts ten times"));
   return findings;
 }
+
+#endif
 
 }  // namespace hone

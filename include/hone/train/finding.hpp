@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/config.hpp"
+
 namespace hone {
 
 /// How much a finding matters. ok: checked, and as it should be. note: good to know. warning: the result is probably worse
@@ -30,20 +32,31 @@ struct Finding {
 };
 
 /// A finding as an object: number, severity, title, detail, next, data (what is empty is left out).
-inline nlohmann::ordered_json to_json(Finding const& finding) {
-  nlohmann::ordered_json json{{"number", finding.number}, {"severity", name(finding.severity)}, {"title", finding.title}};
+nlohmann::ordered_json to_json(Finding const& finding);
+
+/// Findings as an array, in their order.
+nlohmann::ordered_json to_json(std::span<Finding const> findings);
+
+#if HONE_BODIES
+
+HONE_INLINE nlohmann::ordered_json to_json(Finding const& finding) {
+  nlohmann::ordered_json json;
+  json["number"] = finding.number;
+  json["severity"] = name(finding.severity);
+  json["title"] = finding.title;
   if (!finding.detail.empty()) json["detail"] = finding.detail;
   if (!finding.next.empty()) json["next"] = finding.next;
   if (!finding.data.is_null()) json["data"] = finding.data;
   return json;
 }
 
-/// Findings as an array, in their order.
-inline nlohmann::ordered_json to_json(std::span<Finding const> findings) {
+HONE_INLINE nlohmann::ordered_json to_json(std::span<Finding const> findings) {
   auto json = nlohmann::ordered_json::array();
   for (auto const& finding : findings) json.push_back(to_json(finding));
   return json;
 }
+
+#endif
 
 /// The gravest of the findings; ok when there is none.
 inline Severity gravest(std::span<Finding const> findings) {

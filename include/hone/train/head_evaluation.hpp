@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/heads/heads.hpp"
 #include "hone/loss/cross_entropy.hpp"
 #include "hone/loss/weighted_sum.hpp"
@@ -70,7 +71,15 @@ inline constexpr bool regressing_head =
     !classifying_head<H> && H::width == 1 && std::is_convertible_v<typename H::Label, double>;
 
 /// Fills in the measures of a classifying head from labels and probabilities. Shapes: truth (N), probabilities (N, K).
-inline void measure_classes(HeadEvaluation& head, std::span<double const> truth, std::span<double const> probabilities) {
+void measure_classes(HeadEvaluation& head, std::span<double const> truth, std::span<double const> probabilities);
+
+/// Fills in the measures of a regressing head. Shapes: truth (N), predicted (N).
+void measure_numbers(HeadEvaluation& head, std::span<double const> truth, std::span<double const> predicted);
+
+#if HONE_BODIES
+
+HONE_INLINE void measure_classes(HeadEvaluation& head, std::span<double const> truth,
+                                 std::span<double const> probabilities) {
   Index const classes = head.confusion.classes;
   head.accuracy = head.confusion.accuracy();
   head.accuracy_interval = wilson_interval(head.confusion.right(), head.confusion.total());
@@ -93,8 +102,7 @@ inline void measure_classes(HeadEvaluation& head, std::span<double const> truth,
   }
 }
 
-/// Fills in the measures of a regressing head. Shapes: truth (N), predicted (N).
-inline void measure_numbers(HeadEvaluation& head, std::span<double const> truth, std::span<double const> predicted) {
+HONE_INLINE void measure_numbers(HeadEvaluation& head, std::span<double const> truth, std::span<double const> predicted) {
   std::vector<double> errors;
   for (std::size_t i = 0; i < truth.size(); ++i) errors.push_back(std::abs(predicted[i] - truth[i]));
   head.mean_absolute_error = mean_absolute_error(truth, predicted);
@@ -104,6 +112,8 @@ inline void measure_numbers(HeadEvaluation& head, std::span<double const> truth,
   if (std::all_of(truth.begin(), truth.end(), [](double t) { return t == std::floor(t); }))
     head.quadratic_kappa = quadratic_kappa(truth, predicted);
 }
+
+#endif
 
 }  // namespace detail
 

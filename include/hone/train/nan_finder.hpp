@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/ragged_batch.hpp"
 #include "hone/loss/weighted_sum.hpp"
 #include "hone/models/outputs.hpp"
@@ -53,10 +54,6 @@ struct ValueRange {
 
 namespace detail {
 
-inline nlohmann::ordered_json to_data(ValueRange const& range) {
-  return {{"least", range.least}, {"most", range.most}, {"not_finite", range.not_finite}, {"values", range.values}};
-}
-
 /// The parameters of the embeddings (number -1) or of one encoder block: the first that is not finite, else the one with
 /// the largest value, and its range.
 template <class Store>
@@ -74,12 +71,33 @@ std::string parameters_text(Store const& store, Index block) {
   return name.empty() ? "" : "its parameters: " + name + " " + shown.text();
 }
 
-inline Finding nan_finding(std::string title, std::string detail_lines) {
+/// D50 with a title and lines of detail.
+Finding nan_finding(std::string title, std::string detail_lines);
+
+/// Puts into a finding's data where a range was seen, as {"layer": 3, "output": {"least": ...}}.
+void add_range(Finding& finding, char const* place, nlohmann::ordered_json const& which, char const* what,
+               ValueRange const& range);
+
+#if HONE_BODIES
+
+HONE_INLINE Finding nan_finding(std::string title, std::string detail_lines) {
   Finding finding{"D50", Severity::error, std::move(title), std::move(detail_lines), "", {}};
   finding.next =
       "lower the learning rate or use warm-up; where the input ranges are large, look at the weights and the texts";
   return finding;
 }
+
+HONE_INLINE void add_range(Finding& finding, char const* place, nlohmann::ordered_json const& which, char const* what,
+                           ValueRange const& range) {
+  finding.data[place] = which;
+  auto& shown = finding.data[what];
+  shown["least"] = range.least;
+  shown["most"] = range.most;
+  shown["not_finite"] = range.not_finite;
+  shown["values"] = range.values;
+}
+
+#endif
 
 }  // namespace detail
 
@@ -103,7 +121,7 @@ std::optional<Finding> first_layer_not_finite(Model& model, RaggedBatch const& b
                                          "its input: " + input + "\nits output: " + range.text());
       std::string const parameters = detail::parameters_text(store, block);
       if (!parameters.empty()) finding.detail += "\n" + parameters;
-      finding.data = {{"layer", block}, {"output", detail::to_data(range)}};
+      detail::add_range(finding, "layer", block, "output", range);
       return finding;
     }
   }
@@ -116,7 +134,7 @@ std::optional<Finding> first_layer_not_finite(Model& model, RaggedBatch const& b
     if (Index const id = store.find(head + ".weight"); id >= 0)
       lines += "\nits weights: " + ValueRange::of(store.get(id)).text();
     auto finding = detail::nan_finding("the first values that are not finite come from the head " + head, lines);
-    finding.data = {{"head", head}, {"output", detail::to_data(range)}};
+    detail::add_range(finding, "head", head, "output", range);
     return finding;
   }
   return {};
@@ -134,7 +152,7 @@ std::optional<Finding> first_gradient_not_finite(Store const& store) {
       auto finding = detail::nan_finding("going back, the first gradient that is not finite is that of " + name,
                                          "its gradient: " + range.text() + "\nthe gradient before it: " + before +
                                              "\nits values: " + ValueRange::of(store.get(id)).text());
-      finding.data = {{"tensor", name}, {"gradient", detail::to_data(range)}};
+      detail::add_range(finding, "tensor", name, "gradient", range);
       return finding;
     }
     before = name + " " + range.text();

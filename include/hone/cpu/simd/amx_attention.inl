@@ -5,8 +5,9 @@ namespace hone::detail::HONE_SIMD {
 /// Probabilities are 2^(score - reference), the reference being the first step's maximum, and a later one only where that is
 /// more than 2^16 times as much; they are rounded to bfloat16 for the product with V, their sum is not. Memory of a thread:
 /// (4 E + 4) bytes for each key of the longest sequence, and a constant.
-template <>
-struct Kernel<AttentionForward<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<AttentionForward<P>> {
   HONE_TARGET static void run(HostContext& context, AttentionForward<mixed> const& op) {
     for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool last) HONE_TARGET {
       TileItem const item = tile_item(op, b, h);

@@ -7,8 +7,9 @@ namespace hone::detail::HONE_SIMD {
 /// The sums of dk and dv stay in float until the last query. Dropout's factor 1 / (1 - p_drop) is taken out of all products
 /// and put on at the end: with it left out of dP, delta is divided by it. Memory of a thread: (14 E) bytes for each key of
 /// the longest sequence, and a constant.
-template <>
-struct Kernel<AttentionBackward<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<AttentionBackward<P>> {
   HONE_TARGET static void run(HostContext& context, AttentionBackward<mixed> const& op) {
     for_attention_items(context, op.query_offsets, op.key_offsets, op.heads, [&](Index b, Index h, bool last) HONE_TARGET {
       TileItem const item = tile_item(op, b, h);

@@ -213,7 +213,8 @@ HONE_TARGET void multiply_rows(HostContext& context, MatrixView<bfloat16 const> 
 }
 
 /// Packs a weight (O, C) whole: right blocks [block][step].
-HONE_TARGET inline void pack_weight(HostContext& context, MatrixView<bfloat16 const> weight, WeightForm form, bfloat16* to) {
+template <class A>
+HONE_TARGET void pack_weight(HostContext& context, MatrixView<A const> weight, WeightForm form, bfloat16* to) {
   bool const forward = form == WeightForm::forward;
   Index const blocks = packed_squares(forward ? weight.rows : weight.cols);
   Index const steps = packed_squares(forward ? weight.cols : weight.rows);
@@ -232,8 +233,9 @@ HONE_TARGET inline void pack_weight(HostContext& context, MatrixView<bfloat16 co
   }
 }
 /// The packed weight: kept from call to call where it has a version.
-HONE_TARGET inline bfloat16 const* packed_weight(HostContext& context, MatrixView<bfloat16 const> weight, WeightForm form,
-                                                 std::uint64_t version) {
+template <class A>
+HONE_TARGET bfloat16 const* packed_weight(HostContext& context, MatrixView<A const> weight, WeightForm form,
+                                          std::uint64_t version) {
   Index const count = packed_squares(weight.rows) * packed_squares(weight.cols) * packed_step;
   if (version == 0) {
     bfloat16* const to = scratch<bfloat16>(Scratch::shared_panels, count);
@@ -245,16 +247,18 @@ HONE_TARGET inline bfloat16 const* packed_weight(HostContext& context, MatrixVie
       [&](bfloat16* to) HONE_TARGET { pack_weight(context, weight, form, to); });
 }
 
-template <>
-struct Kernel<LinearForward<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<LinearForward<P>> {
   HONE_TARGET static void run(HostContext& context, LinearForward<mixed> const& op) {
     multiply_rows(context, op.x, packed_weight(context, op.weight, WeightForm::forward, op.weight_version), op.y.cols,
                   StoreSums{op.y, op.bias, Write::assign});
   }
 };
 
-template <>
-struct Kernel<LinearActivationForward<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<LinearActivationForward<P>> {
   HONE_TARGET static void run(HostContext& context, LinearActivationForward<mixed> const& op) {
     bfloat16 const* const weight = packed_weight(context, op.weight, WeightForm::forward, op.weight_version);
     with_activation(op.kind, [&](auto kind) HONE_TARGET {
@@ -263,8 +267,9 @@ struct Kernel<LinearActivationForward<mixed>> {
   }
 };
 
-template <>
-struct Kernel<LinearResidualForward<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<LinearResidualForward<P>> {
   HONE_TARGET static void run(HostContext& context, LinearResidualForward<mixed> const& op) {
     bfloat16 const* const weight = packed_weight(context, op.weight, WeightForm::forward, op.weight_version);
     if (op.dropout.active())
@@ -276,16 +281,18 @@ struct Kernel<LinearResidualForward<mixed>> {
   }
 };
 
-template <>
-struct Kernel<LinearBackwardInput<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<LinearBackwardInput<P>> {
   HONE_TARGET static void run(HostContext& context, LinearBackwardInput<mixed> const& op) {
     multiply_rows(context, op.dy, packed_weight(context, op.weight, WeightForm::input_gradient, op.weight_version),
                   op.dx.cols, StoreSums{op.dx, {}, op.write});
   }
 };
 
-template <>
-struct Kernel<LinearActivationBackwardInput<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<LinearActivationBackwardInput<P>> {
   HONE_TARGET static void run(HostContext& context, LinearActivationBackwardInput<mixed> const& op) {
     bfloat16 const* const weight = packed_weight(context, op.weight, WeightForm::input_gradient, op.weight_version);
     with_activation(op.kind, [&](auto kind) HONE_TARGET {

@@ -26,8 +26,9 @@ struct StoreGradient {
   }
 };
 
-template <>
-struct Kernel<LinearBackwardParameters<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<LinearBackwardParameters<P>> {
   HONE_TARGET static void run(HostContext& context, LinearBackwardParameters<mixed> const& op) {
     MatrixView<bfloat16 const> const x = op.x, dy = op.dy;
     Index const row_blocks = packed_squares(dy.cols), column_blocks = packed_squares(x.cols);

@@ -1,8 +1,9 @@
 namespace hone::detail::HONE_SIMD {
 
 /// For `mixed` alone, whose kernels for tiles do it at once; in other precisions the norm joins the residual as it reads.
-template <>
-struct Kernel<LinearResidualForward<mixed>> {
+template <class P>
+  requires(std::is_same_v<P, mixed>)
+struct Kernel<LinearResidualForward<P>> {
   HONE_TARGET static void run(HostContext& context, LinearResidualForward<mixed> const& op) {
     Kernel<LinearForward<mixed>>::run(context, {op.x, op.weight, op.bias, op.z, op.weight_version});
     bool const drops = op.dropout.active();
