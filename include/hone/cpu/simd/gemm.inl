@@ -17,7 +17,7 @@ struct TileShape {
   template <class T>
   static constexpr int cols = vectors * lanes<T>;
   /// How much of the inner dimension is summed before a tile goes back to memory.
-  static constexpr Index depth = many_registers ? 768 : 192;
+  static constexpr Index depth = 768;
 };
 
 /// Memory that a tile fetches for who comes next: in `rows` runs that begin `jump` values apart, `step` values further with
@@ -256,7 +256,6 @@ HONE_TARGET void gemm(HostContext& context, MatrixView<A const> a, Panels<T> con
                       VectorView<C const> bias, Write write, TileFinish<T, C> const* finish = nullptr) {
   constexpr int rows = TileShape::rows, vectors = TileShape::vectors, cols = Panels<T>::cols;
   if (c.rows == 0) return;
-  if constexpr (!many_registers) return gemm_in_blocks(context, a, b, c, bias, write, finish);
   Index const panels = b.count();
   for (Index block = 0; block < b.blocks(); ++block) {
     Index const k = block * b.depth, length = b.length(block);

@@ -1,13 +1,13 @@
 namespace hone::detail::HONE_SIMD {
 
-// Products where 16 registers go with a small second cache (256 KiB on many processors of that kind): a panel of the right
-// operand stays in the first cache while rows of the left one, packed in the second, pass it. Sums wait in the thread's
-// memory from block to block of the inner dimension. (Goto and van de Geijn 2008, ACM TOMS 34(3), sections 4-6.)
+// gemm_of_columns where 16 registers go with a small second cache (256 KiB on many processors of that kind): a panel of the
+// right operand stays in the first cache while columns of the left one, packed in the second, pass it. Sums wait in the
+// thread's memory from block to block of the inner dimension. (Goto and van de Geijn 2008, ACM TOMS 34(3), sections 4-6.)
 
-/// What one item of such a product takes of the second cache: values of the left operand for one block, and sums.
+/// What one item of such a product takes: a block of the inner dimension, so that a panel is 18 KiB of the first cache; of
+/// the second, columns of a for one block, and sums for so many panels of b.
 struct BlockShape {
-  static constexpr Index rows = 128, panels = 10;          ///< of gemm
-  static constexpr Index columns_bytes = 256, chunk = 16;  ///< of gemm_of_columns: columns of a, panels of b
+  static constexpr Index depth = 192, columns_bytes = 256, chunk = 16;
 };
 
 /// The sums of a tile, kept between blocks: [rows][cols].
@@ -38,82 +38,22 @@ HONE_SIMD_INLINE inline void fetch_part(T const* from, Index count, Index part, 
   for (Index i = count * part / parts; i < count * (part + 1) / parts; i += line) __builtin_prefetch(from + i, 0, 2);
 }
 
-/// sums (+)= left panel, a tile, over one block of the inner dimension. Not inline: where more surrounds the loop, g++ 12
-/// moves its sums from register to register.
-template <bool adds, class T, class RowStep, class KStep>
-HONE_TARGET __attribute__((noinline)) void multiply_block(Index length, T const* left, RowStep row_step, KStep k_step,
-                                                          T const* panel, T* sums) {
+/// sums (+)= left panel, a tile, over one block of the inner dimension; left is [k][row]. Not inline: where more surrounds
+/// the loop, g++ 12 moves its sums from register to register.
+template <bool adds, class T>
+HONE_TARGET __attribute__((noinline)) void multiply_block(Index length, T const* left, T const* panel, T* sums) {
   Vec<T> acc[TileShape::rows][TileShape::vectors] = {};
   if constexpr (adds) load_tile(sums, acc);
-  multiply_tile<T, TileShape::rows, TileShape::vectors>(length, left, row_step, k_step, panel, TileShape::cols<T>, acc);
+  multiply_tile<T, TileShape::rows, TileShape::vectors>(length, left, Step<1>{}, Step<TileShape::rows>{}, panel,
+                                                        TileShape::cols<T>, acc);
   store_tile(sums, acc);
-}
-
-/// gemm (which see) in such blocks.
-template <class T, class A, class C>
-HONE_TARGET void gemm_in_blocks(HostContext& context, MatrixView<A const> a, Panels<T> const& b, MatrixView<C> c,
-                                VectorView<C const> bias, Write write, TileFinish<T, C> const* finish) {
-  constexpr Index rows = TileShape::rows, cols = Panels<T>::cols, depth = TileShape::depth, line = 64 / Index{sizeof(A)};
-  Index const panels = b.count(), tiles = (c.rows + rows - 1) / rows;
-  // Few rows: cut them, and the columns, so that there is work for every thread.
-  Index const tiles_each = tiles * rows >= 4 * BlockShape::rows ? BlockShape::rows / rows : tiles >= 16 ? 4 : 1;
-  Index const row_blocks =
-      std::min(tiles, round_up((tiles + tiles_each - 1) / tiles_each, tiles >= 16 ? context.threads() : 1));
-  Index const shares = std::min(panels, (4 * context.threads() + row_blocks - 1) / row_blocks);
-  context.pool().parallel_for(shares * row_blocks, 1, [&](Index item, Index) HONE_TARGET {
-    Index const share = item / row_blocks, of_rows = item % row_blocks;
-    Index const i0 = of_rows * tiles / row_blocks * rows, i1 = std::min((of_rows + 1) * tiles / row_blocks * rows, c.rows);
-    Index const first = share * panels / shares, end = (share + 1) * panels / shares, height = round_up(i1 - i0, rows);
-    Index const chunks = (end - first + BlockShape::panels - 1) / BlockShape::panels;
-    T* const left = scratch<T>(Scratch::row_panels, height * depth);                      // [row][k]
-    T* const sums = scratch<T>(Scratch::block_sums, height * BlockShape::panels * cols);  // [panel][row][cols]
-    for (Index step = 0; step < chunks * b.blocks(); ++step) {
-      Index const chunk = step / b.blocks(), block = step % b.blocks(), k = block * depth, length = b.length(block);
-      Index const p0 = first + chunk * (end - first) / chunks, p1 = first + (chunk + 1) * (end - first) / chunks;
-      bool const last = block + 1 == b.blocks();
-      for (Index r = 0; r < height; ++r) {
-        T* const to = left + r * depth;
-        if (i0 + r < i1)
-          for_vectors<T>(length, [&](Index d, auto part) HONE_SIMD_INLINE {
-            store(to + d, Vec<T>(load(a.row(i0 + r) + k + d, part)), part);
-          });
-        else
-          std::fill(to, to + length, T(0));
-      }
-      // Fetched meanwhile, tile by tile: the next panel, and rows of a, of the next block of the inner dimension or, after
-      // the last one, those that this thread is likely to meet.
-      Index const i2 = step + 1 < chunks * b.blocks() ? i0 : std::min(i1 + (context.threads() - 1) * height, c.rows);
-      Index const k2 = last ? 0 : k + depth, lines = (std::min(depth, b.inner - k2) + line - 1) / line;
-      Spread ahead{std::min(height, c.rows - i2) * lines, (p1 - p0) * (height / rows)};
-      for (Index p = p0; p < p1; ++p) {
-        T const* const panel = b.panel(block, p);
-        T const* const next = p + 1 < p1 ? b.panel(block, p + 1) : last ? panel : b.panel(block + 1, p0);
-        for (Index i = 0; i < height; i += rows) {
-          fetch_part(next, length * cols, i / rows, height / rows);
-          ahead.some([&](Index n) HONE_SIMD_INLINE {
-            __builtin_prefetch(a.row(i2 + n / lines) + k2 + n % lines * line, 0, 2);
-          });
-          T* const tile = sums + ((p - p0) * height + i) * cols;
-          T const* const rows_of = left + i * depth;
-          if (block == 0) multiply_block<false>(length, rows_of, Step<depth>{}, Step<1>{}, panel, tile);
-          else multiply_block<true>(length, rows_of, Step<depth>{}, Step<1>{}, panel, tile);
-          if (!last) continue;
-          fetch_tile<T>(c, i0 + i + 3 * rows, p * cols);
-          if (finish && finish->reads) fetch_tile<T>(finish->reads, i0 + i + 3 * rows, p * cols);
-          Vec<T> acc[rows][TileShape::vectors];
-          load_tile(tile, acc);
-          finish_tile<T>(acc, c, i0 + i, p * cols, bias, write == Write::add, finish);
-        }
-      }
-    }
-  });
 }
 
 /// gemm_of_columns (which see) in such blocks.
 template <class T, class A>
 HONE_TARGET void gemm_of_columns_in_blocks(HostContext& context, MatrixView<A const> a, MatrixView<A const> b,
                                            MatrixView<T> c, VectorView<T> sums, Write write) {
-  constexpr Index rows = TileShape::rows, cols = Panels<T>::cols, depth = TileShape::depth;
+  constexpr Index rows = TileShape::rows, cols = Panels<T>::cols, depth = BlockShape::depth;
   constexpr Index group = BlockShape::columns_bytes / Index{sizeof(T)}, line = 64 / Index{sizeof(A)};
   constexpr int piece = std::min<int>(lanes<T>, TileShape::rows);
   static_assert(group % rows == 0 && group % lanes<T> == 0 && rows % piece == 0 && lanes<T> % piece == 0);
@@ -166,8 +106,8 @@ HONE_TARGET void gemm_of_columns_in_blocks(HostContext& context, MatrixView<A co
               __builtin_prefetch(a.row(k + depth + n / lines) + i0 + n % lines * line, 0, 2);
             });
             T* const tile = sums_of_tiles + ((p - p0) * group + i) * cols;
-            if (block == 0) multiply_block<false>(length, left + i * depth, Step<1>{}, Step<rows>{}, panel, tile);
-            else multiply_block<true>(length, left + i * depth, Step<1>{}, Step<rows>{}, panel, tile);
+            if (block == 0) multiply_block<false>(length, left + i * depth, panel, tile);
+            else multiply_block<true>(length, left + i * depth, panel, tile);
             if (!last) continue;
             if (i0 + i + 2 * rows < c.rows) fetch_tile<T>(c, i0 + i + 2 * rows, p * cols);
             Vec<T> acc[rows][TileShape::vectors];

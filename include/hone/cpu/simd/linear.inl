@@ -12,7 +12,7 @@ HONE_TARGET Panels<T> weight_panels(HostContext& context, MatrixView<A const> we
   bool const forward = form == WeightForm::forward;
   Index const inner = forward ? weight.cols : weight.rows;
   Panels<T> panels{inner, forward ? weight.rows : weight.cols,
-                   std::is_same_v<A, T> || !many_registers ? Index{TileShape::depth} : std::max<Index>(inner, 1)};
+                   std::is_same_v<A, T> ? Index{TileShape::depth} : std::max<Index>(inner, 1)};
   Operand<A> const b = forward ? Operand<A>::transposed(weight) : Operand<A>::of(weight);
   auto const pack = [&](T* to) HONE_TARGET { panels.pack(context, b, to); };
   if (version != 0 && rows <= few_rows) {
