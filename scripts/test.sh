@@ -36,10 +36,21 @@ else
   timeout "$build_seconds" "${build[@]}" || code=$?
   if [ "$code" -ne 0 ] && [ "$code" -ne 124 ]; then exit "$code"; fi
   # A test program that is not there is known to ctest as NAME_NOT_BUILT.
-  ctest --preset "$preset" -N | sed -n 's/^ *Test *#[0-9]*: \(.*\)_NOT_BUILT.*$/\1/p' >"$directory/not_built.txt"
+  ctest --preset "$preset" -N | sed -n 's/^ *Test *#[0-9]*: hone\.test\.\(.*\)_NOT_BUILT.*$/\1/p' >"$directory/not_built.txt"
   if [ -s "$directory/not_built.txt" ]; then
+    left_out='_NOT_BUILT|^parity\.pretrained\.'
+    echo "parity.pretrained" >>"$directory/not_built.txt"  # runs for a quarter of an hour on a machine that slow
+    # Scripts that run these programs.
+    for program in examples/{hone,finetune_imdb,predict,own_backend} \
+      tests/readback/{report_page,tensorboard_run,wandb_run} tests/odr/hone.test.odr.two_files; do
+      if [ ! -x "$directory/$program" ]; then
+        echo "$program" >>"$directory/not_built.txt"
+        left_out+='|^examples?\.|^readback\.|^odr\.'
+      fi
+    done
+    sort -u -o "$directory/not_built.txt" "$directory/not_built.txt"
     echo "not built within $build_seconds seconds, and not run: $(paste -sd ' ' "$directory/not_built.txt")"
+    test+=(--exclude-regex "$left_out")
   fi
-  test+=(--exclude-regex '_NOT_BUILT')
 fi
 ctest --preset "$preset" --parallel "$(jobs_for $mebibytes)" "${test[@]}"
