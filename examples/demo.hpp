@@ -4,6 +4,7 @@
 #include <hone/hone.hpp>
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "hone/data/bag_of_words.hpp"

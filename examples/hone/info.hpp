@@ -1,6 +1,7 @@
 // hone info: what this program is and runs on; with RUN, what that run was.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <utf8proc.h>
 #include <archive.h>
 

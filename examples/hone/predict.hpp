@@ -1,6 +1,7 @@
 // hone predict: rates texts; JSON lines in the order of the texts, as soon as they are known.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <unistd.h>
 

@@ -118,6 +118,7 @@
 #include "hone/io/dtype.hpp"
 #include "hone/io/huggingface.hpp"
 #include "hone/io/json.hpp"
+#include "hone/io/json_box.hpp"
 #include "hone/io/ledger.hpp"
 #include "hone/io/model_weights.hpp"
 #include "hone/io/safetensors.hpp"

@@ -2,6 +2,7 @@
 // verdict must be that of a second, slower reading of the rules. $HONE_FUZZ_ROUNDS sets how many files are tried.
 #include <cstdlib>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 

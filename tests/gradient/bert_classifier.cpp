@@ -1,6 +1,7 @@
 // The gradient of the whole model's loss, dropout on, against central differences: what the layers' checks cannot see, how
 // they are put together.
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "hone/generic/backend.hpp"
 #include "hone/loss/cross_entropy.hpp"
@@ -26,7 +27,7 @@ BertConfig config() {
   config.max_position_embeddings = 6;
   config.initializer_range = 0.5;
   config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.2;
-  config.raw["pad_token_id"] = nullptr;
+  (*config.raw)["pad_token_id"] = nullptr;
   return config;
 }
 

@@ -1,4 +1,5 @@
 // The arithmetic of a whole model against stored double-precision values of PyTorch: expected/tiny.
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 

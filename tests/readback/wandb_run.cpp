@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
   if (kind == "resumed") {
     events(logger, 11, 20);
   } else {
-    logger.findings({{"D12", hone::Severity::warning, "labels are sorted", "detail", "shuffle", nullptr}});
+    logger.findings({{"D12", hone::Severity::warning, "labels are sorted", "detail", "shuffle", {}}});
     events(logger, 1, 10);
     hone::SystemSample sample;
     sample.time = std::chrono::system_clock::now();

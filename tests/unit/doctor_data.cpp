@@ -4,6 +4,7 @@
 #include "hone/train/doctor_texts.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -72,7 +73,7 @@ TEST_CASE("D10: classes that are rare, missing, alone; numbers that are all the 
   CHECK(with(10) == "warning");
   CHECK(with(0) == "error");
   CHECK(with(200) == "error");
-  CHECK(finding_of(labels_of(data), "D10").data["counts"] == nlohmann::ordered_json({0, 200}));
+  CHECK((*finding_of(labels_of(data), "D10").data)["counts"] == nlohmann::ordered_json({0, 200}));
   with(100);
   std::fill(data.labels[1].values.begin(), data.labels[1].values.end(), 7);
   auto const findings = labels_of(data);
@@ -115,7 +116,7 @@ TEST_CASE("D11: labels that drift without a pure window are a warning; only step
   options.order = as_it_lies;
   auto const findings = labels_of(data, options);
   CHECK(verdict(findings, "D11") == "warning");
-  CHECK(finding_of(findings, "D11").data[0]["of_one_class"] == 0);
+  CHECK((*finding_of(findings, "D11").data)[0]["of_one_class"] == 0);
 
   // The first half is mixed, the second is not; a run of ten steps sees the first alone.
   for (std::size_t i = 0; i < classes.size(); ++i) classes[i] = i < 320 ? double(i % 2) : double(i < 480);
@@ -142,7 +143,7 @@ TEST_CASE("D05: texts without [CLS] first and [SEP] last are counted, and shown 
   auto data = test::clean_data(60);
   auto const right = finding_of(tokens_of(data), "D05");
   CHECK(right.severity == Severity::ok);
-  CHECK(right.data["examples"].size() == 3);
+  CHECK((*right.data)["examples"].size() == 3);
   CHECK(right.detail.find("[CLS] w") != std::string::npos);
   CHECK(right.detail.find("[SEP]") != std::string::npos);
   CHECK(right.detail.find("is_positive ") != std::string::npos);
@@ -161,7 +162,7 @@ TEST_CASE("D05: texts without [CLS] first and [SEP] last are counted, and shown 
     auto const found = finding_of(tokens_of(data), "D05");
     CHECK(found.severity == Severity::error);
     CHECK(found.title.find("1 text of 60") == 0);
-    CHECK(found.data["examples"][0]["source"] == data.sources[17]);
+    CHECK((*found.data)["examples"][0]["source"] == data.sources[17]);
   }
   data.tokens = whole.tokens;
   data.tokens.tokens[1] = 9999;  // an id that no vocabulary has does not end the examination
@@ -293,7 +294,7 @@ TEST_CASE("D15, D16, D17: the same text in train and test, with other labels, tw
   changed.texts[9] = "  W" + changed.texts[9].substr(1) + "!!!";  // case, white space and marks do not hide it
   auto found = copies_of(train, &changed);
   CHECK(verdict(found, "D15") == "note");
-  CHECK(finding_of(found, "D15").data["count"] == 1);
+  CHECK((*finding_of(found, "D15").data)["count"] == 1);
   CHECK(finding_of(found, "D15").detail == train.sources[5] + " and " + changed.sources[9]);
   for (std::size_t i = 0; i < 10; ++i) copy(changed, i, train, i);
   CHECK(verdict(copies_of(train, &changed), "D15") == "warning");

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "hone/core/philox.hpp"
@@ -116,7 +117,7 @@ TEST_CASE("tiny models of random weights are found out") {
     auto const findings = examine_weights(model.parameters(), model.ledger());
     CHECK(test::verdict(findings, "D01") == "ok");
     CHECK(test::verdict(findings, "D02") == "error");
-    auto const found = test::finding_of(findings, "D02").data["look_new"].get<std::vector<std::string>>();
+    auto const found = (*test::finding_of(findings, "D02").data)["look_new"].get<std::vector<std::string>>();
     for (auto const& info : model.parameters().infos()) {
       bool const small = info.name.find("token_type") != std::string::npos || detail::ends_with(info.name, "key.bias");
       bool const head = info.name.rfind("bert.", 0) != 0;  // new by design
@@ -133,7 +134,7 @@ TEST_CASE("a pretrained model is clean, and each tensor that is made anew in it 
   auto const clean = examine_weights(model.parameters(), model.ledger());
   CHECK(test::verdict(clean, "D01") == "ok");
   CHECK(test::verdict(clean, "D02") == "ok");
-  CHECK(test::finding_of(clean, "D01").data["new"] == 4);
+  CHECK((*test::finding_of(clean, "D01").data)["new"] == 4);
 
   std::vector<std::string> const planted{
       "bert.embeddings.position_embeddings.weight", "bert.encoder.layer.3.output.dense.weight",
@@ -141,7 +142,7 @@ TEST_CASE("a pretrained model is clean, and each tensor that is made anew in it 
   for (auto const& name : planted) model.parameters().initialize(model.parameters().find(name), 7);
   auto const findings = examine_weights(model.parameters(), model.ledger());
   CHECK(test::verdict(findings, "D02") == "warning");
-  auto found = test::finding_of(findings, "D02").data["look_new"].get<std::vector<std::string>>();
+  auto found = (*test::finding_of(findings, "D02").data)["look_new"].get<std::vector<std::string>>();
   std::sort(found.begin(), found.end());
   CHECK(found == planted);
   CHECK(test::finding_of(findings, "D02").detail.find("LayerNorm.weight: all values are 1") != std::string::npos);

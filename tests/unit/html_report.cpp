@@ -2,6 +2,7 @@
 #include "hone/report/html_report.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>

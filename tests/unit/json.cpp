@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "hone/io/json.hpp"
 
 #include "hone/core/atomic_file.hpp"

@@ -2,6 +2,7 @@
 // (made by tests/readback/make_metrics_expected.py).
 #include <cmath>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 

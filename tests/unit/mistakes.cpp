@@ -1,6 +1,7 @@
 #include "hone/report/mistakes.hpp"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -179,7 +180,8 @@ TEST_CASE("results: the usual names, every head, valid JSON also for NaN") {
   CHECK(json.at("cross_entropy").get<double>() == Approx(expected));
   CHECK(json.at("heads").at("is_positive").at("confusion") == nlohmann::json::parse("[[0, 2], [0, 2]]"));
   CHECK(json.at("heads").at("star_rating").at("l1") == json.at("star_mae"));
-  for (char const* key : {"precision", "recall", "f1", "mcc", "roc_auc", "pr_auc", "brier_score", "expected_calibration_error"})
+  for (char const* key :
+       {"precision", "recall", "f1", "mcc", "roc_auc", "pr_auc", "brier_score", "expected_calibration_error"})
     CHECK(json.at("heads").at("is_positive").at(key).is_number());
   CHECK(json.at("heads").at("is_positive").at("f1").get<double>() == Approx(2.0 / 3));
   CHECK(json.at("heads").at("is_positive").at("calibration").size() == 15);
@@ -200,9 +202,11 @@ TEST_CASE("measures for people: in columns, as wide as the terminal, without wha
   evaluation.heads = measure(given.outputs, labels_for<SentimentAndStars>(given.data), WeightedSum<CrossEntropy, L1>{});
   std::string const wide = measures_text(evaluation);
   INFO(wide);
-  CHECK(wide.find("  accuracy         50.00 %  95 % interval 15.00 to 85.00 %\n  F1                0.6667  MCC               0.0000  "
+  CHECK(wide.find("  accuracy         50.00 %  95 % interval 15.00 to 85.00 %\n  F1                0.6667  MCC              "
+                  " 0.0000  "
                   "cross entropy     2.2225\n") != std::string::npos);
-  CHECK(wide.find("  truth             said no     said yes\n  no                      0            2\n") != std::string::npos);
+  CHECK(wide.find("  truth             said no     said yes\n  no                      0            2\n") !=
+        std::string::npos);
   CHECK(wide.find("  mean abs. error    3.625  95 % interval 0.750 to ") != std::string::npos);
   CHECK(wide.find("quadratic kappa") != std::string::npos);
   for (int const columns : {40, 50, 60, 80, 120}) {

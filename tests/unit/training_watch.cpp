@@ -2,6 +2,7 @@
 #include "hone/train/training_watch.hpp"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -91,7 +92,7 @@ TEST_CASE("D40: the likeliest cause is named first") {
       steps.push_back(step_of(s + 1000, 16));
       change(steps.back());
     }
-    return told(steps).at(0).second.data["causes"][0].template get<std::string>();
+    return told(steps).at(0).second.data->at("causes")[0].template get<std::string>();
   };
   CHECK(first_cause([](StepReport& s) { s.learning_rate = 1e-2; }).find("learning rate 0.01 is too high") !=
         std::string::npos);

@@ -3,12 +3,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "hone/core/config.hpp"
+#include "hone/io/json_box.hpp"
 
 #if HONE_BODIES
 #include "hone/core/atomic_file.hpp"
@@ -40,7 +41,7 @@ struct BertConfig {
   double initializer_range = 0.02;             ///< standard deviation of new weights
   std::string hidden_act = "gelu";             ///< gelu (exact, erf), gelu_new or gelu_pytorch_tanh (the same formula), relu
   std::int64_t pad_token_id = 0;
-  nlohmann::json raw = nlohmann::json::object();  ///< all fields as they were read
+  JsonBox<nlohmann::json> raw{};  ///< all fields as they were read: an object, or null
 
   /// Width of one attention head, E = D / H.
   std::int64_t head_size() const noexcept { return hidden_size / num_attention_heads; }
@@ -85,8 +86,8 @@ HONE_INLINE BertConfig BertConfig::from_file(std::filesystem::path const& path) 
 
 HONE_INLINE BertConfig BertConfig::from_json(nlohmann::json json, std::string const& file) {
   BertConfig config;
-  config.raw = std::move(json);
-  ConfigJson const fields(config.raw, file);
+  *config.raw = std::move(json);
+  ConfigJson const fields(*config.raw, file);
   config.refuse_unsupported(fields);
   config.vocab_size = fields.integer("vocab_size", 1, std::int64_t{1} << 24);
   config.hidden_size = fields.integer("hidden_size", 1, 1 << 16);
@@ -110,7 +111,7 @@ HONE_INLINE BertConfig BertConfig::from_json(nlohmann::json json, std::string co
 HONE_INLINE void BertConfig::check() const { from_json(to_json(), "(configuration in memory)"); }
 
 HONE_INLINE nlohmann::json BertConfig::to_json() const {
-  nlohmann::json json = raw;
+  nlohmann::json json = raw.is_null() ? nlohmann::json::object() : *raw;
   if (!json.contains("model_type")) json["model_type"] = "bert";
   json["vocab_size"] = vocab_size;
   json["hidden_size"] = hidden_size;
@@ -137,7 +138,7 @@ HONE_INLINE void BertConfig::save(std::filesystem::path const& path) const {
 }
 
 HONE_INLINE bool BertConfig::null_padding() const {
-  return raw.contains("pad_token_id") && raw["pad_token_id"].is_null() && pad_token_id == 0;
+  return raw->contains("pad_token_id") && raw->at("pad_token_id").is_null() && pad_token_id == 0;
 }
 
 HONE_INLINE void BertConfig::refuse_unsupported(ConfigJson const& fields) {

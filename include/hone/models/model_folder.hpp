@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/parameter_store.hpp"
 #include "hone/io/huggingface.hpp"
 #include "hone/io/ledger.hpp"
@@ -17,6 +18,10 @@
 #include "hone/io/safetensors_writer.hpp"
 #include "hone/models/bert_config.hpp"
 #include "hone/text/tokenizer.hpp"
+
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
 
 namespace hone {
 
@@ -83,6 +88,23 @@ Ledger load_parameters(ParameterStore<B>& store, ModelWeights const& weights, st
   return plan.ledger;
 }
 
+namespace detail {
+
+/// Writes config.json of an encoder whose weights are in `torch_dtype`. Errors: E70x of the disk.
+void save_encoder_config(BertConfig config, char const* torch_dtype, std::filesystem::path const& path);
+
+#if HONE_BODIES
+
+HONE_INLINE void save_encoder_config(BertConfig config, char const* torch_dtype, std::filesystem::path const& path) {
+  (*config.raw)["architectures"] = {"BertModel"};
+  (*config.raw)["torch_dtype"] = torch_dtype;
+  config.save(path);
+}
+
+#endif
+
+}  // namespace detail
+
 /// Writes model.safetensors, config.json and the tokenizer's files: what from_pretrained and transformers load.
 ///
 /// Each file is replaced whole or not at all; the weights come last, so that a folder with new weights is complete.
@@ -97,10 +119,7 @@ void save_model_folder(std::filesystem::path const& folder, ParameterStore<B> co
   if (failure)
     throw Error(707, "a folder cannot be made", {.file = folder.string(), .value = failure.message()},
                 "check the path and the permissions");
-  BertConfig saved = config;
-  saved.raw["architectures"] = {"BertModel"};
-  saved.raw["torch_dtype"] = std::is_same_v<M, float> ? "float32" : "float64";
-  saved.save(folder / "config.json");
+  detail::save_encoder_config(config, std::is_same_v<M, float> ? "float32" : "float64", folder / "config.json");
   if (tokenizer) tokenizer->save(folder);
   std::vector<std::vector<M>> values;
   std::vector<TensorToWrite> tensors;

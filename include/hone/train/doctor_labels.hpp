@@ -15,6 +15,10 @@
 #include "hone/train/doctor_text.hpp"
 #include "hone/train/finding.hpp"
 
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
+
 namespace hone {
 
 /// How far windows of an order differ from the whole: the labels of each window of w examples against all labels.
@@ -100,7 +104,8 @@ inline Finding balance_of_classes(HeadLabels const& labels) {
   for (std::size_t k = 0; k < counts.size() && k < 10; ++k)
     shown += (k == 0 ? "" : ", ") + std::to_string(counts[k]) + " of class " + std::to_string(k);
   if (counts.size() > 10) shown += ", ...";
-  Finding finding{"D10", Severity::ok, labels.head + ": " + shown, "", "", {{"head", labels.head}, {"counts", counts}}};
+  Finding finding{"D10", Severity::ok, labels.head + ": " + shown, "", "", {}};
+  *finding.data = {{"head", labels.head}, {"counts", counts}};
   std::string const rarest = "class " + std::to_string(least - counts.begin());
   double const ratio = static_cast<double>(*least) / static_cast<double>(std::max<std::size_t>(*most, 1));
   if (present <= 1) {
@@ -125,9 +130,10 @@ inline Finding balance_of_numbers(HeadLabels const& labels) {
   std::vector<double> sorted(labels.values.begin(), labels.values.end());
   std::sort(sorted.begin(), sorted.end());
   double const median = sorted.empty() ? 0 : sorted[sorted.size() / 2];
-  Finding finding{"D10", Severity::ok, "", "", "", {{"head", labels.head}}};
+  Finding finding{"D10", Severity::ok, "", "", "", {}};
+  *finding.data = {{"head", labels.head}};
   if (sorted.empty()) return finding;
-  finding.data.update({{"least", sorted.front()}, {"median", median}, {"most", sorted.back()}});
+  finding.data->update({{"least", sorted.front()}, {"median", median}, {"most", sorted.back()}});
   finding.title = labels.head + ": " + number_text(sorted.front()) + " to " + number_text(sorted.back()) + ", median " +
                   number_text(median);
   if (sorted.front() == sorted.back()) {
@@ -169,7 +175,7 @@ HONE_INLINE std::vector<Finding> examine_labels(std::span<HeadLabels const> labe
                 nlohmann::ordered_json::array()};
   for (auto const& head : labels) {
     auto const mixing = order_mixing(head, order, window);
-    mixed.data.push_back(detail::to_data(head.head, mixing));
+    mixed.data->push_back(detail::to_data(head.head, mixing));
     if (!mixing.sorted()) continue;
     bool const pure = 2 * mixing.of_one_class > mixing.windows;
     mixed.severity = pure || mixed.severity == Severity::error ? Severity::error : Severity::warning;

@@ -19,6 +19,10 @@
 #include "hone/train/doctor_text.hpp"
 #include "hone/train/finding.hpp"
 
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
+
 namespace hone {
 
 /// How well something simple predicts a label: 0 not better than always saying the same, 1 without error.
@@ -218,7 +222,7 @@ HONE_INLINE std::vector<Finding> examine_leaks(data::Dataset const& train, std::
   for (auto const& head : labels) {
     Giveaway const best = best_giveaway(train, head, options.most_texts);
     std::string const text = detail::giveaway_text(best, head, tokenizer);
-    leak.data.push_back({{"head", head.head}, {"share", best.share}, {"what", text}});
+    leak.data->push_back({{"head", head.head}, {"share", best.share}, {"what", text}});
     if (best.share < 0.7) continue;
     leak.severity = best.share >= 0.9 || leak.severity == Severity::error ? Severity::error : Severity::warning;
     leak.title = "a label can be read from the text without understanding it";
@@ -239,9 +243,8 @@ HONE_INLINE std::vector<Finding> examine_leaks(data::Dataset const& train, std::
       right += rating_in_text && *rating_in_text == head.values[row] ? 1 : 0;
     }
     double const share = static_cast<double>(right) / static_cast<double>(rows.size());
-    Finding finding{"D14", Severity::ok,
-                    "",    "",
-                    "",    {{"head", head.head}, {"texts", rows.size()}, {"stated", stated}, {"right", right}}};
+    Finding finding{"D14", Severity::ok, "", "", "", {}};
+    *finding.data = {{"head", head.head}, {"texts", rows.size()}, {"stated", stated}, {"right", right}};
     finding.title = detail::percent_text(share) + " of the texts state their " + head.head + " themselves";
     if (share >= 0.01) {
       finding.severity = share >= 0.3 ? Severity::warning : Severity::note;

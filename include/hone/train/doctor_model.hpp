@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,7 +29,8 @@ namespace detail {
 /// D20: cross entropy of new classifying heads, against ln K.
 inline Finding first_loss_finding(std::string const& head, Index classes, double loss, bool loaded) {
   double const chance = std::log(static_cast<double>(classes));
-  Finding finding{"D20", Severity::ok, "", "", "", {{"head", head}, {"cross_entropy", loss}, {"ln_k", chance}}};
+  Finding finding{"D20", Severity::ok, "", "", "", {}};
+  *finding.data = {{"head", head}, {"cross_entropy", loss}, {"ln_k", chance}};
   finding.title = head + ": first cross entropy " + number_text(loss) + ", by chance ln " + std::to_string(classes) + " = " +
                   number_text(chance);
   if (loaded && loss <= 1.5 * chance + 0.1) {
@@ -56,7 +58,8 @@ inline Finding scale_finding(HeadLabels const& labels, double error, bool loaded
   double const median = sorted[sorted.size() / 2];
   double spread = 0;
   for (double const v : sorted) spread += std::abs(v - median) / static_cast<double>(sorted.size());
-  Finding finding{"D21", Severity::ok, "", "", "", {{"head", labels.head}, {"error", error}, {"spread", spread}}};
+  Finding finding{"D21", Severity::ok, "", "", "", {}};
+  *finding.data = {{"head", labels.head}, {"error", error}, {"spread", spread}};
   finding.title = labels.head + ": first error " + number_text(error) + "; saying " + number_text(median) +
                   " every time would give " + number_text(spread);
   if (!std::isfinite(error)) {
@@ -144,7 +147,7 @@ Finding gradient_finding(Model& model, std::span<std::string const> heads_withou
     if (std::all_of(values.begin(), values.end(), [](auto v) { return v == 0; })) zero.push_back(store.info(id).name);
   }
   Finding finding{"D22", Severity::ok, "", "", "", {}};
-  finding.data = {{"tensors", tensors}, {"frozen", frozen.size()}, {"zero", zero}, {"not_finite", broken}};
+  *finding.data = {{"tensors", tensors}, {"frozen", frozen.size()}, {"zero", zero}, {"not_finite", broken}};
   finding.title = "each of " + std::to_string(tensors) + " trained tensors gets a gradient";
   if (!frozen.empty()) finding.title += "; " + std::to_string(frozen.size()) + " are frozen";
   if (!broken.empty()) {
@@ -162,8 +165,8 @@ Finding gradient_finding(Model& model, std::span<std::string const> heads_withou
     finding.title = "every tensor is frozen: nothing is trained";
     finding.next = "check the parameter groups of the optimizer";
   } else {
-    finding.data["largest"] = {{"tensor", most_name}, {"rms", most}};
-    finding.data["smallest"] = {{"tensor", least_name}, {"rms", least}};
+    (*finding.data)["largest"] = {{"tensor", most_name}, {"rms", most}};
+    (*finding.data)["smallest"] = {{"tensor", least_name}, {"rms", least}};
     if (!heads_without_loss.empty()) {
       finding.severity = Severity::note;
       finding.detail = "not trained, for the weight of their loss is 0: " + list_text(heads_without_loss);

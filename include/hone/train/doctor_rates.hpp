@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -77,7 +78,7 @@ OverfitRun measure_overfit(Exam& exam, typename Exam::Sample const& sample, doub
 /// @param warms_up  the schedule begins low, so that the first steps, which one batch can tell of, are not at this rate
 inline Finding rate_finding(RateRange const& range, double rate, bool warms_up = false) {
   Finding finding{"D24", Severity::ok, "", "", "", {}};
-  finding.data = {{"rates", range.rates}, {"losses", range.losses}, {"best", range.best}, {"too_high", range.too_high}};
+  *finding.data = {{"rates", range.rates}, {"losses", range.losses}, {"best", range.best}, {"too_high", range.too_high}};
   if (range.best == 0) {
     finding.severity = Severity::warning;
     finding.title = "no learning rate from " + number_text(range.rates.front()) + " to " + number_text(range.rates.back()) +
@@ -106,7 +107,8 @@ inline Finding rate_finding(RateRange const& range, double rate, bool warms_up =
 
 /// D23: whether a few steps on one batch drive its loss down.
 inline Finding overfit_finding(double before, double after, std::size_t steps, double rate, std::size_t texts) {
-  Finding finding{"D23", Severity::ok, "", "", "", {{"before", before}, {"after", after}, {"steps", steps}, {"rate", rate}}};
+  Finding finding{"D23", Severity::ok, "", "", "", {}};
+  *finding.data = {{"before", before}, {"after", after}, {"steps", steps}, {"rate", rate}};
   finding.title = counted(steps, "step") + " on one batch of " + counted(texts, "text") + ": loss " + number_text(before) +
                   " to " + number_text(after);
   if (after < 0.9 * before) return finding;

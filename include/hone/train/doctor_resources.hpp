@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -26,7 +27,8 @@ namespace detail {
 /// D30. What the model holds already (weights and gradients) is part of the plan, and of what is taken now.
 inline Finding memory_finding(MemoryPlan const& plan, std::uint64_t held) {
   std::uint64_t const total = plan.total(), more = total > held ? total - held : 0;
-  Finding finding{"D30", Severity::ok, "", "", "", {{"planned", total}, {"available", plan.available}}};
+  Finding finding{"D30", Severity::ok, "", "", "", {}};
+  *finding.data = {{"planned", total}, {"available", plan.available}};
   finding.title = "memory: " + MemoryPlan::size_text(total) + " for training";
   if (plan.available > 0) finding.title += ", " + MemoryPlan::size_text(plan.available) + " free";
   if (plan.available == 0 || more < plan.available - plan.available / 10) return finding;
@@ -50,7 +52,8 @@ inline std::uint64_t free_disk_space(std::filesystem::path folder) {
 
 /// D31.
 inline Finding disk_finding(std::uint64_t needed, std::uint64_t available) {
-  Finding finding{"D31", Severity::ok, "", "", "", {{"planned", needed}, {"available", available}}};
+  Finding finding{"D31", Severity::ok, "", "", "", {}};
+  *finding.data = {{"planned", needed}, {"available", available}};
   finding.title = "disk: about " + MemoryPlan::size_text(needed) + " for the model and the logs, " +
                   (available > 0 ? MemoryPlan::size_text(available) + " free" : "free space not known");
   if (available == 0 || needed < available - available / 10) return finding;
@@ -62,7 +65,8 @@ inline Finding disk_finding(std::uint64_t needed, std::uint64_t available) {
 
 /// D32.
 inline Finding time_finding(double train_seconds, double test_seconds, Index steps) {
-  Finding finding{"D32", Severity::ok, "", "", "", {{"train_seconds", train_seconds}, {"test_seconds", test_seconds}}};
+  Finding finding{"D32", Severity::ok, "", "", "", {}};
+  *finding.data = {{"train_seconds", train_seconds}, {"test_seconds", test_seconds}};
   finding.title = "time: about " + seconds_text(train_seconds) + " for " + counted(std::size_t(steps), "step");
   if (test_seconds > 0) finding.title += ", " + seconds_text(test_seconds) + " for testing";
   if (train_seconds + test_seconds < 24 * 3600) return finding;

@@ -18,6 +18,10 @@
 #include "hone/train/doctor_text.hpp"
 #include "hone/train/finding.hpp"
 
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
+
 namespace hone {
 
 namespace detail {
@@ -116,7 +120,7 @@ HONE_INLINE std::vector<Finding> examine_tokens(data::Dataset const& train, std:
     std::vector<std::size_t> shown;
     if (wrong > 0) shown.push_back(first_wrong);
     for (std::size_t i = 0; i < order.size() && shown.size() < 3; ++i) shown.push_back(order[i]);
-    marks.data["examples"] = nlohmann::ordered_json::array();
+    (*marks.data)["examples"] = nlohmann::ordered_json::array();
     for (std::size_t const row : shown) {
       auto const ids = train.tokens[row];
       bool const known =
@@ -124,13 +128,13 @@ HONE_INLINE std::vector<Finding> examine_tokens(data::Dataset const& train, std:
       std::string const text = known ? detail::decoded_text(*tokenizer, ids) : "(ids outside the vocabulary)";
       std::string const given = detail::labels_text(labels, row);
       marks.detail += (marks.detail.empty() ? "" : "\n") + given + ": " + text;
-      marks.data["examples"].push_back({{"source", train.sources[row]}, {"labels", given}, {"text", text}});
+      (*marks.data)["examples"].push_back({{"source", train.sources[row]}, {"labels", given}, {"text", text}});
     }
     findings.push_back(std::move(marks));
 
     double const share = static_cast<double>(unknown) / static_cast<double>(train.tokens.tokens.size());
-    Finding words{"D06", Severity::ok, detail::percent_text(share) + " of the tokens are unknown words ([UNK])",
-                  "",    "",           {{"share", share}}};
+    Finding words{"D06", Severity::ok, detail::percent_text(share) + " of the tokens are unknown words ([UNK])", "", "", {}};
+    *words.data = {{"share", share}};
     if (share >= 0.005) {
       words.severity = share >= 0.02 ? Severity::warning : Severity::note;
       words.next = "check that the vocabulary is that of the texts' language, and of the model";
@@ -143,8 +147,8 @@ HONE_INLINE std::vector<Finding> examine_tokens(data::Dataset const& train, std:
   for (std::size_t i = 0; i < texts; ++i) cut += train.tokens[i].size() >= limit ? 1 : 0;
   if (options.max_length == 0 && cut < 2 + texts / 200) cut = 0;  // just the longest text
   double const share = static_cast<double>(cut) / static_cast<double>(texts);
-  Finding lengths{"D07", Severity::ok, "",
-                  "",    "",           {{"longest", longest}, {"mean", double(sum) / double(texts)}, {"cut", cut}}};
+  Finding lengths{"D07", Severity::ok, "", "", "", {}};
+  *lengths.data = {{"longest", longest}, {"mean", double(sum) / double(texts)}, {"cut", cut}};
   lengths.title = detail::percent_text(share) + " of the texts are cut" +
                   (cut > 0 ? " at " + std::to_string(limit) + " tokens" : "") + " (mean " + std::to_string(sum / texts) +
                   " tokens, longest " + std::to_string(longest) + ")";
@@ -181,7 +185,8 @@ HONE_INLINE std::vector<Finding> examine_copies(data::Dataset const& train, data
   }
   auto const finding = [](char const* number, std::size_t count, std::size_t all, double warn, std::string title,
                           std::string pairs, char const* next) {
-    Finding made{number, Severity::ok, std::move(title), std::move(pairs), "", {{"count", count}, {"of", all}}};
+    Finding made{number, Severity::ok, std::move(title), std::move(pairs), "", {}};
+    *made.data = {{"count", count}, {"of", all}};
     if (count == 0) return made;
     double const share = static_cast<double>(count) / static_cast<double>(std::max<std::size_t>(all, 1));
     made.severity = share >= warn ? Severity::warning : Severity::note;

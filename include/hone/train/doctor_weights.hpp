@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -45,7 +46,7 @@ namespace detail {
 inline Finding loading_finding(Ledger const& ledger, bool any_parameter_loaded) {
   Finding finding{"D01", Severity::ok, "", "", "", {}};
   std::size_t const loaded = ledger.count(LedgerState::loaded), created = ledger.count(LedgerState::created);
-  finding.data = {{"loaded", loaded}, {"new", created}, {"ignored", ledger.count(LedgerState::ignored)}};
+  *finding.data = {{"loaded", loaded}, {"new", created}, {"ignored", ledger.count(LedgerState::ignored)}};
   if (!any_parameter_loaded) {
     finding.severity = Severity::note;
     finding.title = "nothing is pretrained: every parameter is new";
@@ -98,7 +99,7 @@ std::vector<Finding> examine_weights(ParameterStore<B> const& store, Ledger cons
   if (names.size() > 6) lines += "\nand " + std::to_string(names.size() - 6) + " more";
   bool const most = 2 * new_matrices >= matrices && new_matrices > 0;
   Finding finding{"D02", Severity::ok, "no loaded tensor looks freshly initialised", "", "", {}};
-  finding.data = {{"tensors", tensors}, {"look_new", names}};
+  *finding.data = {{"tensors", tensors}, {"look_new", names}};
   if (!names.empty()) {
     finding.severity = most ? Severity::error : Severity::warning;
     finding.title = most ? "the weights are random numbers: this model was never trained"

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "hone/core/config.hpp"
+#include "hone/io/json_box.hpp"
 
 namespace hone {
 
@@ -25,10 +26,10 @@ constexpr char const* name(Severity severity) noexcept {
 struct Finding {
   std::string number{};  ///< "D12": stable
   Severity severity = Severity::ok;
-  std::string title{};            ///< what was found, one clause
-  std::string detail{};           ///< numbers, names, examples; may have several lines; may hold text of the data
-  std::string next{};             ///< what to do; empty where nothing is to be done
-  nlohmann::ordered_json data{};  ///< the same for programs: an object, or null
+  std::string title{};                     ///< what was found, one clause
+  std::string detail{};                    ///< numbers, names, examples; may have several lines; may hold text of the data
+  std::string next{};                      ///< what to do; empty where nothing is to be done
+  JsonBox<nlohmann::ordered_json> data{};  ///< the same for programs: an object, or null
 };
 
 /// A finding as an object: number, severity, title, detail, next, data (what is empty is left out).
@@ -46,7 +47,7 @@ HONE_INLINE nlohmann::ordered_json to_json(Finding const& finding) {
   json["title"] = finding.title;
   if (!finding.detail.empty()) json["detail"] = finding.detail;
   if (!finding.next.empty()) json["next"] = finding.next;
-  if (!finding.data.is_null()) json["data"] = finding.data;
+  if (!finding.data.is_null()) json["data"] = *finding.data;
   return json;
 }
 

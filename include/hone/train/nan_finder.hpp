@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,10 @@
 #include "hone/models/outputs.hpp"
 #include "hone/train/doctor_text.hpp"
 #include "hone/train/finding.hpp"
+
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
 
 namespace hone {
 
@@ -75,8 +80,8 @@ std::string parameters_text(Store const& store, Index block) {
 Finding nan_finding(std::string title, std::string detail_lines);
 
 /// Puts into a finding's data where a range was seen, as {"layer": 3, "output": {"least": ...}}.
-void add_range(Finding& finding, char const* place, nlohmann::ordered_json const& which, char const* what,
-               ValueRange const& range);
+void add_range(Finding& finding, char const* place, std::int64_t which, char const* what, ValueRange const& range);
+void add_range(Finding& finding, char const* place, std::string const& which, char const* what, ValueRange const& range);
 
 #if HONE_BODIES
 
@@ -87,14 +92,18 @@ HONE_INLINE Finding nan_finding(std::string title, std::string detail_lines) {
   return finding;
 }
 
-HONE_INLINE void add_range(Finding& finding, char const* place, nlohmann::ordered_json const& which, char const* what,
+inline nlohmann::ordered_json to_json(ValueRange const& range) {
+  return {{"least", range.least}, {"most", range.most}, {"not_finite", range.not_finite}, {"values", range.values}};
+}
+
+HONE_INLINE void add_range(Finding& finding, char const* place, std::int64_t which, char const* what,
                            ValueRange const& range) {
-  finding.data[place] = which;
-  auto& shown = finding.data[what];
-  shown["least"] = range.least;
-  shown["most"] = range.most;
-  shown["not_finite"] = range.not_finite;
-  shown["values"] = range.values;
+  *finding.data = {{place, which}, {what, to_json(range)}};
+}
+
+HONE_INLINE void add_range(Finding& finding, char const* place, std::string const& which, char const* what,
+                           ValueRange const& range) {
+  *finding.data = {{place, which}, {what, to_json(range)}};
 }
 
 #endif

@@ -18,6 +18,10 @@
 #include "hone/train/finding.hpp"
 #include "hone/train/step_report.hpp"
 
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
+
 namespace hone {
 
 /// How far the watch looks back.
@@ -126,8 +130,8 @@ HONE_INLINE std::optional<Finding> TrainingWatch::one_class(std::size_t h) const
   for (std::size_t i = 0; i < causes.size(); ++i) finding.detail += (i == 0 ? " " : "; ") + causes[i];
   finding.next = too_high ? "stop, and begin again with a tenth of the learning rate, or with warm-up"
                           : "if this stays so for as many steps again, stop and ask the doctor (D02, D10, D11, D24)";
-  finding.data = {{"step", steps_.back().step}, {"head", last.head}, {"class", k}, {"label_share", share}, {"loss", loss},
-                  {"entropy", entropy},         {"causes", causes}};
+  *finding.data = {{"step", steps_.back().step}, {"head", last.head}, {"class", k}, {"label_share", share}, {"loss", loss},
+                   {"entropy", entropy},         {"causes", causes}};
   return finding;
 }
 
@@ -147,7 +151,7 @@ HONE_INLINE std::optional<Finding> TrainingWatch::rising(std::size_t h) {
   finding.detail = "learning rate " + detail::number_text(steps_.back().learning_rate) + ", norm of the gradient " +
                    detail::number_text(steps_.back().grad_norm);
   finding.next = "stop, and begin again with a tenth of the learning rate, or with warm-up";
-  finding.data = {{"step", steps_.back().step}, {"head", head}, {"first", began}, {"now", now}};
+  *finding.data = {{"step", steps_.back().step}, {"head", head}, {"first", began}, {"now", now}};
   return finding;
 }
 
