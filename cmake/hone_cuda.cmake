@@ -5,6 +5,14 @@ if(NOT CMAKE_CUDA_COMPILER)
     "it is: -DCMAKE_CUDA_COMPILER=/usr/local/cuda/bin/nvcc, or do without: -DHONE_CUDA=OFF.")
 endif()
 
+# hone_cuda_devices: the compute capabilities of the devices that are here, "8.0;9.0"; empty where none is.
+set(hone_cuda_devices "")
+execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+  OUTPUT_VARIABLE capabilities ERROR_QUIET RESULT_VARIABLE code)
+if(code EQUAL 0)
+  string(REGEX MATCHALL "[0-9]+\\.[0-9]" hone_cuda_devices "${capabilities}")
+endif()
+
 # CMAKE_CUDA_ARCHITECTURES (or the environment's CUDAARCHS) is taken as it is given.
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND "$ENV{CUDAARCHS}" STREQUAL "")
   set(architectures "")
@@ -18,11 +26,8 @@ if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND "$ENV{CUDAARCHS}" STREQUAL "")
     endforeach()
     list(APPEND architectures ${newest}-virtual)  # for devices that are not there yet
   else()
-    execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
-      OUTPUT_VARIABLE capabilities ERROR_QUIET RESULT_VARIABLE code)
-    string(REGEX MATCHALL "[0-9]+\\.[0-9]" capabilities "${capabilities}")
-    if(code EQUAL 0 AND capabilities)
-      string(REPLACE "." "" architectures "${capabilities}")
+    if(hone_cuda_devices)
+      string(REPLACE "." "" architectures "${hone_cuda_devices}")
       list(REMOVE_DUPLICATES architectures)
     else()
       set(architectures 80)  # machine code for 8.0, and PTX, which the driver translates for everything newer

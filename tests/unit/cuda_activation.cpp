@@ -63,7 +63,7 @@ struct TilesTwice : detail::ActivationForwardKernel<fp32, Activation::relu, true
   }
 };
 
-TEST_CASE("a broken kernel is seen") {
+TEST_CASE("a broken activation kernel is seen") {
   testing::EmulatorContext context;
   auto const u = Grid<float>::random(2, 3000, 1, 6, 8);
   Grid<float> h(2, 3000, 8), expected(2, 3000, 8);

@@ -211,7 +211,7 @@ struct FirstRowAlone : detail::PieceSumsKernel<fp32, true> {
   }
 };
 
-TEST_CASE("a broken kernel is seen") {
+TEST_CASE("a broken embedding kernel is seen") {
   Index const n = 20, width = 16;
   std::vector<std::int32_t> ids(n, 1), order(3 * n), begins(3 * n);
   VectorView<std::int32_t const> const view{ids.data(), n};

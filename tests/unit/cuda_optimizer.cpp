@@ -200,7 +200,7 @@ struct SquaresWithoutBarrier : detail::ChunkSquaresKernel<fp32, true> {
   }
 };
 
-TEST_CASE("a broken kernel is seen") {
+TEST_CASE("a broken optimizer kernel is seen") {
   auto const x = Grid<float>::random(1, 5000, 1);
   double expected = 0;
   for (Index i = 0; i < 5000; ++i) expected += static_cast<double>(x(0, i)) * static_cast<double>(x(0, i));

@@ -144,7 +144,7 @@ struct OneOctet : detail::DropoutApplyKernel<fp32, detail::RowTile<0, true>> {
   }
 };
 
-TEST_CASE("a broken kernel is seen") {
+TEST_CASE("a broken rows kernel is seen") {
   test::Rows const rows({3, 9, 1});
   auto const x = Grid<float>::random(13, 24, 1);
   Grid<float> y(13, 24), expected(13, 24);
