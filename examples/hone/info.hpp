@@ -1,13 +1,13 @@
 // hone info: what this program is and runs on; with RUN, what that run was.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <utf8proc.h>
 #include <archive.h>
 
 #include <Eigen/Core>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <string>

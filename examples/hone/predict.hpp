@@ -1,13 +1,13 @@
 // hone predict: rates texts; JSON lines in the order of the texts, as soon as they are known.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -1,6 +1,6 @@
-#include <nlohmann/json.hpp>
-
 #include "hone/models/bert_config.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include "hone/core/atomic_file.hpp"
 #include "support/catch.hpp"

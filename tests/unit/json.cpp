@@ -1,9 +1,10 @@
-#include <nlohmann/json.hpp>
-
 #include "hone/io/json.hpp"
 
-#include "hone/core/atomic_file.hpp"
+#include <nlohmann/json.hpp>
+#include <utility>
 
+#include "hone/core/atomic_file.hpp"
+#include "hone/io/json_box.hpp"
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"
 #include "support/temporary_folder.hpp"
@@ -95,4 +96,27 @@ TEST_CASE("a file that is too large is not read") {
   hone::write_file_atomically(folder / "f", "[1, 2]");
   CHECK(hone::read_json_file(folder / "f", 6).size() == 2);
   CHECK(error_number([&] { hone::read_json_file(folder / "f", 5); }) == 204);
+}
+
+TEMPLATE_TEST_CASE("a box holds a value of its own", "", nlohmann::json, nlohmann::ordered_json) {
+  hone::JsonBox<TestType> box;
+  hone::JsonBox<TestType> const& as_const = box;
+  CHECK(box.is_null());
+  CHECK(as_const->is_null());
+
+  (*box)["a"] = 1;
+  CHECK_FALSE(box.is_null());
+  auto copy = box;
+  (*copy)["a"] = 2;
+  CHECK(as_const->at("a") == 1);
+  CHECK(copy->at("a") == 2);
+
+  auto const moved = std::move(copy);
+  CHECK(moved->at("a") == 2);
+  box = moved;
+  CHECK(*box == *moved);
+  box = TestType::parse("[3, null]");
+  CHECK(box->size() == 2);
+  CHECK(*hone::JsonBox<TestType>(*moved) == *moved);
+  CHECK(hone::JsonBox<TestType>(TestType()).is_null());
 }
