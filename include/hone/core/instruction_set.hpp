@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -18,6 +19,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#endif
+
+// The most that kernels are compiled for: portable, avx2, avx512 or amx. Less compiles faster; better processors then run what
+// there is. All files of a program must say the same.
+#if !defined(HONE_BEST_INSTRUCTION_SET)
+#define HONE_BEST_INSTRUCTION_SET amx
 #endif
 
 namespace hone {
@@ -44,6 +51,8 @@ inline constexpr std::string_view name(InstructionSet set) {
   }
   return "?";
 }
+/// The most that this program has kernels for.
+inline constexpr InstructionSet best_compiled = InstructionSet::HONE_BEST_INSTRUCTION_SET;
 /// The set of that name. Throws E713.
 inline InstructionSet instruction_set_named(std::string_view wanted) {
   for (auto const set : {InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512, InstructionSet::amx})
@@ -55,9 +64,9 @@ inline InstructionSet instruction_set_named(std::string_view wanted) {
 
 /// What the processor can do, and the operating system lets programs do.
 struct ProcessorFeatures {
-  InstructionSet best = InstructionSet::portable;
-  bool avx512_bf16 = false;      ///< dot products of bfloat16 pairs, fast on some processors only
-  bool amx_refused = false;      ///< the processor has AMX, but the system refuses its use to this process
+  InstructionSet best = InstructionSet::portable;  ///< and at most best_compiled
+  bool avx512_bf16 = false;                        ///< dot products of bfloat16 pairs, fast on some processors only
+  bool amx_refused = false;                        ///< the processor has AMX, but the system refuses its use to this process
 };
 
 namespace detail {
@@ -108,7 +117,11 @@ inline ProcessorFeatures read_features() { return {}; }
 
 /// Found out once; the right to use AMX is asked for by the first call, best before threads are started.
 inline ProcessorFeatures const& processor_features() {
-  static ProcessorFeatures const features = detail::read_features();
+  static ProcessorFeatures const features = [] {
+    ProcessorFeatures has = detail::read_features();
+    has.best = std::min(has.best, best_compiled);
+    return has;
+  }();
   return features;
 }
 
@@ -123,7 +136,8 @@ inline InstructionSet choose_instruction_set(std::optional<InstructionSet> wante
   if (*wanted > best)
     throw Error(714, "this processor does not have the instruction set that was asked for",
                 {.value = std::string(name(*wanted)), .allowed = "at most " + std::string(name(best))},
-                processor_features().amx_refused
+                *wanted > best_compiled ? "this program was compiled with HONE_BEST_INSTRUCTION_SET, without kernels for it"
+                : processor_features().amx_refused
                     ? "the processor has AMX, but the system refuses it to this process"
                     : "leave it out: the best that the processor has is taken");
   return *wanted;

@@ -25,12 +25,15 @@ template <class Op>
 void run_kernel(HostContext& context, Op const& op) {
 #if defined(HONE_X86_64_KERNELS)
   InstructionSet const set = context.instruction_set();
-  if constexpr (is_in_bfloat16<Op> && is_kernel<amx::Kernel<Op>>)
+  constexpr auto compiled = [](InstructionSet of) { return of <= best_compiled; };
+  if constexpr (compiled(InstructionSet::amx) && is_in_bfloat16<Op> && is_kernel<amx::Kernel<Op>>)
     if (set == InstructionSet::amx) return amx::Kernel<Op>::run(context, op);
-  if constexpr (is_in_bfloat16<Op> && is_kernel<avx512_bf16::Kernel<Op>>)
+  if constexpr (compiled(InstructionSet::avx512) && is_in_bfloat16<Op> && is_kernel<avx512_bf16::Kernel<Op>>)
     if (set == InstructionSet::avx512 && bfloat16_dots().fast) return avx512_bf16::Kernel<Op>::run(context, op);
-  if (set >= InstructionSet::avx512) return avx512::Kernel<Op>::run(context, op);
-  if (set == InstructionSet::avx2) return avx2::Kernel<Op>::run(context, op);
+  if constexpr (compiled(InstructionSet::avx512))
+    if (set >= InstructionSet::avx512) return avx512::Kernel<Op>::run(context, op);
+  if constexpr (compiled(InstructionSet::avx2))
+    if (set == InstructionSet::avx2) return avx2::Kernel<Op>::run(context, op);
 #endif
   portable::Kernel<Op>::run(context, op);
 }
