@@ -3,6 +3,7 @@
 #include <functional>
 #include <limits>
 #include <ostream>
+#include <utility>
 #include <vector>
 
 #include "hone/cpu/backend.hpp"
@@ -110,18 +111,20 @@ std::vector<On> processors() {
 
 /// Runs forward and backward.
 void compute(On on, HostContext& context, Case& c, Index first_example = 7) {
-  auto const with = [&]<class F, class B>(F*, B*) {
-    F::run(context, c.forward(first_example));
-    B::run(context, c.backward(first_example));
+  auto const with = [&]<InstructionSet needed, class F, class B>(std::pair<F, B>*) {
+    if constexpr (needed <= best_compiled) {
+      F::run(context, c.forward(first_example));
+      B::run(context, c.backward(first_example));
+    }
   };
   namespace of = hone::detail;
-  if (on == On::emulated_tiles)
-    with(static_cast<of::emulated::Kernel<Forward>*>(nullptr), static_cast<of::emulated::Kernel<Backward>*>(nullptr));
+  using Emulated = std::pair<of::emulated::Kernel<Forward>, of::emulated::Kernel<Backward>>;
+  if (on == On::emulated_tiles) with.operator()<InstructionSet::portable>(static_cast<Emulated*>(nullptr));
 #if defined(HONE_X86_64)
-  if (on == On::tiles)
-    with(static_cast<of::amx::Kernel<Forward>*>(nullptr), static_cast<of::amx::Kernel<Backward>*>(nullptr));
-  if (on == On::dots)
-    with(static_cast<of::avx512_bf16::Kernel<Forward>*>(nullptr), static_cast<of::avx512_bf16::Kernel<Backward>*>(nullptr));
+  using Tiles = std::pair<of::amx::Kernel<Forward>, of::amx::Kernel<Backward>>;
+  using Dots = std::pair<of::avx512_bf16::Kernel<Forward>, of::avx512_bf16::Kernel<Backward>>;
+  if (on == On::tiles) with.operator()<InstructionSet::amx>(static_cast<Tiles*>(nullptr));
+  if (on == On::dots) with.operator()<InstructionSet::avx512>(static_cast<Dots*>(nullptr));
 #endif
 }
 

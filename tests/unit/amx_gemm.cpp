@@ -31,13 +31,13 @@ struct Emulated {
 struct Processor {
   template <class Op>
   static void run(HostContext& context, Op const& op) {
-    detail::amx::Kernel<Op>::run(context, op);
+    if constexpr (InstructionSet::amx <= best_compiled) detail::amx::Kernel<Op>::run(context, op);
   }
 };
 struct Dots {
   template <class Op>
   static void run(HostContext& context, Op const& op) {
-    detail::avx512_bf16::Kernel<Op>::run(context, op);
+    if constexpr (InstructionSet::avx512 <= best_compiled) detail::avx512_bf16::Kernel<Op>::run(context, op);
   }
 };
 bool has_dots() { return processor_features().best >= InstructionSet::avx512 && processor_features().avx512_bf16; }
