@@ -61,6 +61,12 @@
 #define HONE_FIBER_X86_64 1
 #endif
 
+// The most that kernels of processors are compiled for: portable, avx2, avx512 or amx (core/instruction_set.hpp). Less compiles
+// faster; better processors then run what there is. All files of a program must say the same.
+#if !defined(HONE_BEST_INSTRUCTION_SET)
+#define HONE_BEST_INSTRUCTION_SET amx
+#endif
+
 // A function that is long and no template stands in its header twice: declared, and below, between "#if HONE_BODIES" and its
 // end, defined. A program may compile these bodies once, as it may the processor's kernels (cpu/kernels.hpp): where
 // HONE_KERNELS_ELSEWHERE is defined, headers only declare them, and one file of the program has them. It includes this

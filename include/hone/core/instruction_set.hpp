@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -19,12 +20,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
-#endif
-
-// The most that kernels are compiled for: portable, avx2, avx512 or amx. Less compiles faster; better processors then run what
-// there is. All files of a program must say the same.
-#if !defined(HONE_BEST_INSTRUCTION_SET)
-#define HONE_BEST_INSTRUCTION_SET amx
 #endif
 
 namespace hone {
