@@ -56,4 +56,8 @@ concept Head = requires(double label) {
   { H::allowed() } -> std::convertible_to<std::string>;
 };
 
+/// A head whose outputs are logits of classes 0 to H::width - 1.
+template <class H>
+concept ClassifyingHead = requires { requires H::classifies; };
+
 }  // namespace hone

@@ -441,7 +441,8 @@ class BertClassifier {
                   "call end_step first: its gradients would be lost");
     Index allowed = 0;
     for_each_index<HeadList::count>([&](auto i) {
-      if constexpr (requires { requires HeadAt<i>::classifies; })
+      // (clang 14 takes a requires-expression about HeadAt<i> for false here.)
+      if constexpr (ClassifyingHead<HeadAt<i>>)
         if (i == head) allowed = HeadAt<i>::width;
     });
     detail::check_attributed_classes(classes, batch.size(), allowed);

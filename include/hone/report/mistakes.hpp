@@ -28,7 +28,7 @@ inline std::string class_name(std::string_view head, Index classes, Index k) {
 template <class H>
 std::string shown_prediction(HostMatrix const& output, std::size_t example, double truth) {
   std::string text(H::name());
-  if constexpr (classifying_head<H>) {
+  if constexpr (ClassifyingHead<H>) {
     auto const shares = softmax(std::span<double const>(output.row(Index(example)), std::size_t(output.cols)));
     Index const best = output.argmax(Index(example));
     double const percent = 100 * shares[std::size_t(best)];
@@ -136,7 +136,7 @@ std::string mistakes_text(std::vector<HeadMistakes> const& mistakes, Outputs<Hea
       for (bool const own : {true, false})  // the head that is wrong comes first
         for_each_index<HeadList::count>([&](auto i) {
           using H = typename HeadList::template At<i>;
-          if ((H::name() == head.head) == own && (detail::classifying_head<H> || H::width == 1))
+          if ((H::name() == head.head) == own && (ClassifyingHead<H> || H::width == 1))
             append(detail::shown_prediction<H>(outputs.heads[i], mistake.example,
                                                data.label(H::name()).values[mistake.example]));
         });

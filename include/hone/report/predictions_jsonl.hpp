@@ -26,12 +26,12 @@ nlohmann::ordered_json prediction_json(Outputs<HeadList> const& outputs, data::D
     std::span<double const> const row(output.row(Index(example)), std::size_t(output.cols));
     for (auto const& column : data.labels)
       if (column.name == head) {
-        if (detail::classifying_head<H>)
+        if (ClassifyingHead<H>)
           json[head] = static_cast<std::int64_t>(column.values[example]);
         else
           json[head] = column.values[example];
       }
-    if constexpr (detail::classifying_head<H>) {
+    if constexpr (ClassifyingHead<H>) {
       auto const shares = softmax(row);
       json[head + "_predicted"] = output.argmax(Index(example));
       if (shares.size() == 2)

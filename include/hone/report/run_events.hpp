@@ -69,7 +69,7 @@ std::vector<HeadPredictions> head_predictions(Outputs<HeadList> const& outputs, 
     head.head = std::string(H::name());
     head.truth = data.label(H::name()).values;
     for (Index row = 0; row < output.rows(); ++row) {
-      if constexpr (detail::classifying_head<H>) {
+      if constexpr (ClassifyingHead<H>) {
         head.classes = H::width;
         head.predicted.push_back(static_cast<double>(output.argmax(row)));
         auto const shares = softmax(std::span<double const>(output.row(row), std::size_t(output.cols)));

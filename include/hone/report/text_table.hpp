@@ -33,7 +33,7 @@ TextTable examples_table(std::string key, Index step, data::Dataset const& data,
     auto const& truth = data.label(H::name()).values;
     auto const& output = outputs.heads[i];
     table.columns.push_back(head);
-    constexpr bool classifies = detail::classifying_head<H>;
+    constexpr bool classifies = ClassifyingHead<H>;
     if constexpr (classifies || H::width == 1) table.columns.push_back(head + "_predicted");
     if constexpr (classifies) table.columns.push_back(head + "_probability");
     for (std::size_t r = 0; r < rows.size(); ++r) {

@@ -46,7 +46,7 @@ std::vector<HeadLabels> head_labels(data::Dataset const& data) {
   for_each_index<HeadList::count>([&](auto i) {
     using H = typename HeadList::template At<i>;
     Index classes = 0;
-    if constexpr (requires { requires H::classifies; }) classes = H::width;
+    if constexpr (ClassifyingHead<H>) classes = H::width;
     all.push_back({std::string(H::name()), classes, data.label(H::name()).values});
   });
   return all;

@@ -61,14 +61,10 @@ struct HeadEvaluation {
 
 namespace detail {
 
-template <class H>
-inline constexpr bool classifying_head = requires {
-  requires H::classifies;
-};
 /// One number an example and labels to compare it with.
 template <class H>
 inline constexpr bool regressing_head =
-    !classifying_head<H> && H::width == 1 && std::is_convertible_v<typename H::Label, double>;
+    !ClassifyingHead<H> && H::width == 1 && std::is_convertible_v<typename H::Label, double>;
 
 /// Fills in the measures of a classifying head from labels and probabilities. Shapes: truth (N), probabilities (N, K).
 void measure_classes(HeadEvaluation& head, std::span<double const> truth, std::span<double const> probabilities);
@@ -133,15 +129,15 @@ std::vector<HeadEvaluation> measure(Outputs<HeadList> const& outputs, typename H
     double const count = static_cast<double>(truth.size());
     HeadEvaluation head;
     head.head = std::string(H::name());
-    head.classifies = detail::classifying_head<H>;
+    head.classifies = ClassifyingHead<H>;
     head.loss_name = Loss::name;
     double loss = 0, cross_entropy = 0;
     std::vector<double> numbers, said;  // labels; probabilities or predicted numbers
-    if constexpr (detail::classifying_head<H>) head.confusion = ConfusionTable(H::width);
+    if constexpr (ClassifyingHead<H>) head.confusion = ConfusionTable(H::width);
     for (std::size_t r = 0; r < truth.size(); ++r) {
       double const* const row = output.row(Index(r));
       loss += Loss::template row<double>(row, H::width, truth[r], nullptr);
-      if constexpr (detail::classifying_head<H>) {
+      if constexpr (ClassifyingHead<H>) {
         cross_entropy += CrossEntropy::row<double>(row, H::width, static_cast<std::int32_t>(truth[r]), nullptr);
         head.confusion.add(Index(truth[r]), output.argmax(Index(r)));
         numbers.push_back(static_cast<double>(truth[r]));
@@ -153,7 +149,7 @@ std::vector<HeadEvaluation> measure(Outputs<HeadList> const& outputs, typename H
       }
     }
     head.loss = loss / count;  // 0 / 0 with no examples: NaN
-    if constexpr (detail::classifying_head<H>) {
+    if constexpr (ClassifyingHead<H>) {
       head.cross_entropy = cross_entropy / count;
       detail::measure_classes(head, numbers, said);
     } else if constexpr (detail::regressing_head<H>) {

@@ -247,7 +247,7 @@ class Trainer {
       for (double const loss : results.losses[i]) sum += loss;
       report.losses[i].first = H::name();
       report.losses[i].second = sum / double(rows.size());
-      if constexpr (requires { requires H::classifies; }) {
+      if constexpr (ClassifyingHead<H>) {
         if (report.classes.size() == classifying) report.classes.emplace_back();
         ClassCounts& counts = report.classes[classifying++];
         counts.head = H::name();
