@@ -90,13 +90,13 @@ std::vector<Finding> first_outputs(Exam& exam, std::span<HeadLabels const> label
     bool const loaded = exam.head_is_loaded(std::string(H::name()));
     double sum = 0;
     for (std::size_t r = 0; r < truth.size(); ++r) {
-      if constexpr (classifying_head<H>)
+      if constexpr (ClassifyingHead<H>)
         sum += CrossEntropy::row<double>(output.row(Index(r)), H::width, std::int32_t(truth[r]), nullptr);
       else if constexpr (regressing_head<H>)
         sum += std::abs(output(Index(r), 0) - static_cast<double>(truth[r]));
     }
     double const mean = sum / static_cast<double>(truth.size());
-    if constexpr (classifying_head<H>)
+    if constexpr (ClassifyingHead<H>)
       findings.push_back(first_loss_finding(std::string(H::name()), H::width, mean, loaded));
     else if constexpr (regressing_head<H>)
       findings.push_back(scale_finding(labels[i], mean, loaded));

@@ -164,8 +164,8 @@ std::vector<HeadMistakes> worst_mistakes(Outputs<HeadList> const& outputs, data:
   for_each_index<HeadList::count>([&](auto i) {
     using H = typename HeadList::template At<i>;
     auto const& truth = data.label(H::name()).values;
-    HeadMistakes head{std::string(H::name()), detail::classifying_head<H>, {}};
-    if constexpr (detail::classifying_head<H>)
+    HeadMistakes head{std::string(H::name()), ClassifyingHead<H>, {}};
+    if constexpr (ClassifyingHead<H>)
       head.worst = most_confident_mistakes(outputs.heads[i], truth, k);
     else if constexpr (detail::regressing_head<H>)
       head.worst = worst_by_error(outputs.heads[i], truth, k);
