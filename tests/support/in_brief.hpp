@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "hone/core/backend.hpp"
 #include "hone/testing/thread_order.hpp"
@@ -22,6 +23,12 @@ inline constexpr bool is_emulated = requires(typename B::Context& context) {
 };
 template <class B>
 inline constexpr bool in_brief = is_emulated<B>&& sanitized;
+
+/// All of them, or where a sanitizer watches those that take another path of the code each.
+template <class T>
+std::vector<T> some_of(std::vector<T> all, std::vector<T> brief) {
+  return sanitized ? brief : all;
+}
 
 /// The orders of threads in which a kernel that is right is run.
 inline std::span<testing::ThreadOrder const> orders() {

@@ -99,11 +99,12 @@ void check_all(Case const& c) {
 }
 
 TEST_CASE("the embedding's kernels agree with the reference at every kind of width") {
-  for (Index const width : {1, 20, 32, 96, 384, 768, 1000, 1001, 1032}) check_all({{3, 1, 7}, width, 0, 0.1, Write::add});
+  for (Index const width : test::some_of<Index>({1, 20, 32, 96, 384, 768, 1000, 1001, 1032}, {1, 20, 384, 1032}))
+    check_all({{3, 1, 7}, width, 0, 0.1, Write::add});
 }
 
 TEST_CASE("the embedding's kernels agree with the reference on rows apart, with and without dropout") {
-  for (Index const gap : {0, 3, 8})
+  for (Index const gap : test::some_of<Index>({0, 3, 8}, {3, 8}))
     for (Index const width : {20, 40}) {
       check_all({{9, 1, 70}, width, gap, 0.1, Write::assign});
       check_all({{9, 1, 13}, width, gap, 0, Write::add});

@@ -83,12 +83,13 @@ void check_all(Case const& c) {
 
 TEST_CASE("residual norm's kernels agree with the reference at every kind of width") {
   // 32 ... 1000: held in registers, one to four octets a lane; 1032, 1304: too wide; 1, 20, 1001: not a multiple of eight.
-  for (Index const width : {1, 20, 32, 96, 384, 768, 1000, 1001, 1032, 1304})
+  for (Index const width :
+       test::some_of<Index>({1, 20, 32, 96, 384, 768, 1000, 1001, 1032, 1304}, {1, 20, 32, 384, 1000, 1032}))
     check_all({{3, 1, 3}, width, 0, 0.1, true, Write::add});
 }
 
 TEST_CASE("residual norm's kernels agree with the reference on rows apart, with and without dropout and residual") {
-  for (Index const gap : {0, 3, 8})
+  for (Index const gap : test::some_of<Index>({0, 3, 8}, {3, 8}))
     for (Index const width : {20, 96, 384}) {
       check_all({{9, 1, 13}, width, gap, 0.1, false, Write::assign});
       check_all({{9, 1, 13}, width, gap, 0, true, Write::assign});
