@@ -61,8 +61,8 @@
 #define HONE_FIBER_X86_64 1
 #endif
 
-// The most that kernels of processors are compiled for: portable, avx2, avx512 or amx (core/instruction_set.hpp). Less compiles
-// faster; better processors then run what there is. All files of a program must say the same.
+// The most that kernels of processors are compiled for (core/instruction_set.hpp): portable, avx2, avx512 or amx. Less
+// compiles faster; better processors then run what there is. All files of a program must say the same.
 #if !defined(HONE_BEST_INSTRUCTION_SET)
 #define HONE_BEST_INSTRUCTION_SET amx
 #endif
