@@ -43,20 +43,25 @@ if(HONE_BEST_INSTRUCTION_SET STREQUAL "native")
     CMAKE_FLAGS "-DINCLUDE_DIRECTORIES=${PROJECT_SOURCE_DIR}/include" "-DCMAKE_CXX_STANDARD=20"
     COMPILE_OUTPUT_VARIABLE hone_native_log RUN_OUTPUT_VARIABLE hone_best_instruction_set)
   if(NOT hone_native_compiles OR NOT hone_native_code EQUAL 0)
-    message(FATAL_ERROR "hone: what this machine runs could not be found out: give HONE_BEST_INSTRUCTION_SET a name. ${hone_native_log}")
+    message(FATAL_ERROR "hone: what this machine runs could not be found out: give HONE_BEST_INSTRUCTION_SET a name.\n"
+      "${hone_native_log}")
   endif()
   message(STATUS "hone: kernels are compiled for ${hone_best_instruction_set} at the most")
 endif()
 if(hone_best_instruction_set)
+  if(NOT hone_best_instruction_set MATCHES "^(portable|avx2|avx512|amx)$")
+    message(FATAL_ERROR "hone: HONE_BEST_INSTRUCTION_SET is '${hone_best_instruction_set}'. Allowed: portable, avx2, avx512, "
+      "amx, native; empty: all.")
+  endif()
   target_compile_definitions(hone_flags INTERFACE HONE_BEST_INSTRUCTION_SET=${hone_best_instruction_set})
 endif()
 
 target_link_libraries(hone_kernels PRIVATE hone_flags)
 if(HONE_SANITIZE)
-  # Under sanitizers the vector kernels alone are optimised.
-  get_target_property(hone_kernel_files hone_kernels SOURCES)
-  list(FILTER hone_kernel_files INCLUDE REGEX "/bodies_[a-z]+\\.cpp$")
-  set_source_files_properties(${hone_kernel_files} PROPERTIES COMPILE_OPTIONS -O0)
+  # Under sanitizers the vector kernels of the library alone are optimised.
+  get_target_property(hone_body_files hone_kernels SOURCES)
+  list(FILTER hone_body_files INCLUDE REGEX "/bodies_[a-z]+\\.cpp$")
+  set_source_files_properties(${hone_body_files} PROPERTIES COMPILE_OPTIONS -O0)
 endif()
 add_library(hone_development INTERFACE)
 target_link_libraries(hone_development INTERFACE hone_flags hone_kernels)

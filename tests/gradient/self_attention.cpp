@@ -64,6 +64,8 @@ TEST_CASE("self-attention, on the processor") { check_all<Cpu<fp64>>(); }
 TEST_CASE("a longer sequence than a kernel's tile") {
   check<Cpu<fp64>>(8, 1, 0.1, {.batch = testing::some_batch({3, 150}), .most_values = 10});
 }
-TEMPLATE_TEST_CASE("self-attention, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) { check_all<TestType>(); }
+TEMPLATE_TEST_CASE("self-attention, on the device's operations", "", HONE_DEVICE_BACKENDS(fp64)) {
+  check_all<TestType>();
+}
 
 }  // namespace

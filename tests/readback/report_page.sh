@@ -4,13 +4,9 @@
 # With HONE_READ=no the page is written alone.
 set -euo pipefail
 source=$1 programs=$2 scratch=$3
-if [ "${HONE_READ:-yes}" = no ]; then
-  rm -rf "$scratch" && mkdir -p "$scratch"
-  "$programs/report_page" "$scratch/pages"
-  exit
-fi
-python=$(bash "$source/scripts/python_environment.sh") || { echo "SKIPPED: no Python environment"; exit 4; }
 rm -rf "$scratch"
 mkdir -p "$scratch"
 "$programs/report_page" "$scratch/pages"
+if [ "${HONE_READ:-yes}" = no ]; then exit; fi
+python=$(bash "$source/scripts/python_environment.sh") || { echo "SKIPPED: no Python environment"; exit 4; }
 exec "$python" "$source/tests/readback/report_page.py" "$scratch/pages" "$scratch/pictures"

@@ -1,4 +1,4 @@
-// What suites leave out where kernels are emulated thread by thread and AddressSanitizer watches each of these threads:
+// What suites leave out where AddressSanitizer watches, above all each thread of kernels that are emulated thread by thread:
 // fewer sizes and steps, one order of threads. Every build without a sanitizer runs all of it.
 #pragma once
 

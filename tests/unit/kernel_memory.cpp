@@ -44,7 +44,8 @@ struct Counting : Cpu<P> {
 template <class Op>
 struct TileKernel : NoKernel {};
 template <class Op>
-requires(detail::is_kernel<detail::emulated::Kernel<Op>>) struct TileKernel<Op> {
+  requires(detail::is_kernel<detail::emulated::Kernel<Op>>)
+struct TileKernel<Op> {
   static void run(HostContext& context, Op const& op) { detail::emulated::Kernel<Op>::run(context, op); }
 };
 struct TileRung {
@@ -217,24 +218,10 @@ void check_attention(InstructionSet set, bool fast_dots, Index length, Index wid
   detail::KernelMemory<AttentionForward<P>>::count(backward, rows, all, heads);
   detail::KernelMemory<AttentionBackward<P>>::count(backward, rows, all, heads);
   auto const of_queries = [&](Values<S>& values) { return values.matrix(rows, heads); };
-  check_kernel<Kernel>(AttentionForward<P>{of(q), of(k), of(v), ends, ends, heads, 0.5, {}, 0, of(y), of_queries(lse)},
-                       forward);
-  check_kernel<Kernel>(AttentionBackward<P>{of(q),
-                                            of(k),
-                                            of(v),
-                                            of(y),
-                                            of(y),
-                                            of_queries(lse),
-                                            ends,
-                                            ends,
-                                            heads,
-                                            0.5,
-                                            {},
-                                            0,
-                                            of_queries(delta),
-                                            of(dq),
-                                            of(dk),
-                                            of(dv)},
+  check_kernel<Kernel>(
+      AttentionForward<P>{of(q), of(k), of(v), ends, ends, heads, 0.5, {}, 0, of(y), of_queries(lse)}, forward);
+  check_kernel<Kernel>(AttentionBackward<P>{of(q), of(k), of(v), of(y), of(y), of_queries(lse), ends, ends, heads, 0.5, {},
+                                            0, of_queries(delta), of(dq), of(dk), of(dv)},
                        backward);
 }
 
@@ -248,10 +235,8 @@ void check_squares(InstructionSet set, bool fast_dots, Index rows, Index inputs,
   check_kernel<Kernel>(
       LinearForward<mixed>{x.matrix(rows, inputs), weight.matrix(outputs, inputs), {}, y.matrix(rows, outputs), 1}, forward);
   detail::KernelMemory<LinearBackwardParameters<mixed>>::count(parameters, rows, outputs, inputs);
-  check_kernel<Kernel>(LinearBackwardParameters<mixed>{x.matrix(rows, inputs),
-                                                       y.matrix(rows, outputs),
-                                                       dweight.matrix(outputs, inputs),
-                                                       {dbias.values.data(), outputs},
+  check_kernel<Kernel>(LinearBackwardParameters<mixed>{x.matrix(rows, inputs), y.matrix(rows, outputs),
+                                                       dweight.matrix(outputs, inputs), {dbias.values.data(), outputs},
                                                        Write::assign},
                        parameters);
 }
@@ -276,10 +261,9 @@ void check_vectors(InstructionSet set, Index rows, Index inputs, Index outputs) 
   check_bound(LinearForward<P>{in, w, {}, out}, forward, detail::Scratch::shared_panels);
   check_bound(LinearBackwardInput<P>{out, w, in}, input, detail::Scratch::shared_panels);
   check_bound(LinearBackwardParameters<P>{in, out, dweight.matrix(outputs, inputs), bias, Write::assign}, parameters);
-  check_bound(
-      ResidualNormBackward<P>{
-          in, in, statistics, statistics, {weight.values.data(), inputs}, {}, {}, in, {}, gamma, gamma, Write::assign},
-      norm, detail::Scratch::reduction);
+  check_bound(ResidualNormBackward<P>{in, in, statistics, statistics, {weight.values.data(), inputs}, {}, {}, in, {}, gamma,
+                                      gamma, Write::assign},
+              norm, detail::Scratch::reduction);
 }
 
 TEST_CASE("vector kernels take no more than is counted for them, however they are blocked") {
