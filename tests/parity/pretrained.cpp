@@ -18,29 +18,17 @@
 #include "hone/optim/adamw.hpp"
 #include "hone/optim/clip.hpp"
 #include "support/catch.hpp"
+#include "support/in_brief.hpp"
 #include "support/shared_data.hpp"
 #include "support/stored_values.hpp"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HONE_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HONE_TEST_SANITIZED 1
-#endif
-#endif
 
 namespace {
 
 using namespace hone;
 namespace fs = std::filesystem;
 using hone::test::check_stored;
+using hone::test::sanitized;  // ten times slower: fewer reviews and steps, said so in the output
 using Losses = WeightedSum<CrossEntropy, L1>;
-
-#ifdef HONE_TEST_SANITIZED
-constexpr bool sanitized = true;  // ten times slower: fewer reviews and steps, said so in the output
-#else
-constexpr bool sanitized = false;
-#endif
 
 /// The stored case: reviews in order, their ids and stars.
 struct Case {

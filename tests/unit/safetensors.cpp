@@ -12,6 +12,7 @@
 
 #include "support/catch.hpp"
 #include "support/error_matcher.hpp"
+#include "support/in_brief.hpp"
 #include "support/safetensors_cases.hpp"
 #include "support/shared_data.hpp"
 #include "support/temporary_folder.hpp"
@@ -42,11 +43,8 @@ std::string bytes_of(std::vector<T> const& values) {
   return {reinterpret_cast<char const*>(values.data()), values.size() * sizeof(T)};
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr int share = 10;  // a sanitizer's run of the largest cases would take most of a minute
-#else
-constexpr int share = 1;
-#endif
+// A sanitizer's run takes this part of the largest cases.
+constexpr int share = hone::test::sanitized ? 10 : 1;
 
 std::string repeat(char c, std::size_t count) { return std::string(count, c); }
 
