@@ -49,14 +49,51 @@ HONE_TARGET __attribute__((noinline)) void multiply_block(Index length, T const*
   store_tile(sums, acc);
 }
 
+/// Columns of a (length, up to `group`) as panels of TileShape::rows columns each: [panel][k][column], `depth` values of k
+/// apart, short of whole panels with zeros. Adds the columns' sums to total.
+template <class T, Index group, class A>
+HONE_TARGET void pack_columns(MatrixView<A const> a, Index depth, T* HONE_RESTRICT to, T* HONE_RESTRICT total) {
+  constexpr int rows = TileShape::rows, vectors = group / lanes<T>, piece = std::min<int>(lanes<T>, rows);
+  static_assert(rows % piece == 0 && lanes<T> % piece == 0);
+  auto const put = [&](Index d, Index i, Vec<T> value) HONE_SIMD_INLINE {
+    HONE_UNROLL for (int part = 0; part < lanes<T>; part += piece)
+        std::memcpy(to + (i + part) / rows * rows * depth + d * rows + (i + part) % rows,
+                    reinterpret_cast<T const*>(&value) + part, piece * sizeof(T));
+  };
+  if (a.cols == group) {
+    Vec<T> sums[vectors];
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) sums[v] = load(total + v * lanes<T>);
+    for (Index d = 0; d < a.rows; ++d) {
+      A const* const from = a.row(d);
+      HONE_UNROLL for (int v = 0; v < vectors; ++v) {
+        Vec<T> const value = load(from + v * lanes<T>);
+        sums[v] += value;
+        put(d, v * lanes<T>, value);
+      }
+    }
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) store(total + v * lanes<T>, sums[v]);
+    return;
+  }
+  for (Index i = 0; i < round_up(a.cols, rows); i += lanes<T>) {
+    Vec<T> sum = load(total + i);
+    Index const here = std::clamp<Index>(a.cols - i, 0, lanes<T>);
+    for (Index d = 0; d < a.rows; ++d) {
+      A const* const from = a.row(d) + i;
+      Vec<T> const value = here == lanes<T> ? load(from) : load(from, FirstLanes{here});
+      sum += value;
+      put(d, i, value);
+    }
+    store(total + i, sum);
+  }
+}
+
 /// gemm_of_columns (which see) in such blocks.
 template <class T, class A>
 HONE_TARGET void gemm_of_columns_in_blocks(HostContext& context, MatrixView<A const> a, MatrixView<A const> b,
                                            MatrixView<T> c, VectorView<T> sums, Write write) {
   constexpr Index rows = TileShape::rows, cols = Panels<T>::cols, depth = BlockShape::depth;
   constexpr Index group = BlockShape::columns_bytes / Index{sizeof(T)}, line = 64 / Index{sizeof(A)};
-  constexpr int piece = std::min<int>(lanes<T>, TileShape::rows);
-  static_assert(group % rows == 0 && group % lanes<T> == 0 && rows % piece == 0 && lanes<T> % piece == 0);
+  static_assert(group % rows == 0 && group % lanes<T> == 0);
   Index const panels = (c.cols + cols - 1) / cols, inner = a.rows;
   Index const chunks = (panels + BlockShape::chunk - 1) / BlockShape::chunk;
   Index const groups = (c.rows + group - 1) / group;
@@ -81,19 +118,7 @@ HONE_TARGET void gemm_of_columns_in_blocks(HostContext& context, MatrixView<A co
       for (Index block = 0; block < packed.blocks(); ++block) {
         Index const k = k0 + block * depth, length = packed.length(block);
         bool const last = block + 1 == packed.blocks();
-        for (Index i = 0; i < height; i += lanes<T>) {
-          Vec<T> sum = load(total + i);
-          Index const here = std::min<Index>(valid - i, lanes<T>);
-          for (Index d = 0; d < length; ++d) {
-            A const* const from = a.row(k + d) + i0 + i;
-            Vec<T> const value = here == lanes<T> ? load(from) : load(from, FirstLanes{here});
-            sum += value;
-            HONE_UNROLL for (int part = 0; part < lanes<T>; part += piece)
-                std::memcpy(left + (i + part) / rows * rows * depth + d * rows + (i + part) % rows,
-                            reinterpret_cast<T const*>(&value) + part, piece * sizeof(T));
-          }
-          store(total + i, sum);
-        }
+        pack_columns<T, group>(a.row_block(k, length).column_block(i0, valid), depth, left, total);
         // Fetched meanwhile, tile by tile: the next panel, and the columns' rows of the next block.
         Index const rows_left = std::max<Index>(0, std::min(depth, k1 - k - depth)), lines = (valid + line - 1) / line;
         Spread ahead{rows_left * lines, (p1 - p0) * (height / rows)};
