@@ -22,6 +22,8 @@ import tempfile
 import threading
 
 BATCH, LENGTH, DROPPED = 16, 512, 2
+TRIAL_BATCH, TRIAL_STEPS = 2, DROPPED + 2
+HOPELESS = 0.5  # a precision with less than this share of the other one's speed in the trial is not timed further
 LIMIT = 3600  # seconds of one process
 
 parser = argparse.ArgumentParser()
@@ -148,13 +150,18 @@ class Sides:
                                 rate([s["tokens"] for s in steps], [s["seconds"] for s in steps]))
         return made
 
-    def torch(self, folder, archive, dtype, best, reviews):
+    def trial(self, folder, archive):
+        """PyTorch's speed in each precision in a few small steps: bf16 without instructions for it takes many times as long."""
+        return {dtype: self.torch(folder, archive, dtype, best=False, reviews=0, batch=TRIAL_BATCH)["tokens_per_s"]
+                for dtype in ("fp32", "bf16")}
+
+    def torch(self, folder, archive, dtype, best, reviews, batch=BATCH):
         command = [sys.executable, self.options.peer, self.options.data, "--model", folder, "--archive", archive,
                    "--dtype", dtype, "--max-length", str(LENGTH), "--threads", str(self.about["threads"])]
         if reviews:
             command += ["--train-examples", "1", "--batch-size", "1", "--steps", "1", "--test-examples", "-1"]
         else:
-            command += ["--batch-size", str(BATCH)]
+            command += ["--batch-size", str(batch)]
         if best:
             command += ["--group", "--no-dropout"]
         environment = {"LD_PRELOAD": self.options.tcmalloc} if best and self.options.tcmalloc else {}
@@ -188,9 +195,14 @@ def measure(options, about, note):
         print("tcmalloc was not found: PyTorch's best is without it", flush=True)
     archives = {part: os.path.join(options.work, part + ".tar.gz") for part in parts}
     texts = {part: make_archive(archives[part], source, *sizes[part]) for part in parts}
+    small = os.path.join(options.work, "trial.tar.gz")
+    make_archive(small, source, TRIAL_BATCH * TRIAL_STEPS, 2)
     for model in options.models.split(","):
         folder = model_folder(model, options.data, options.work)
         tokens = {p: token_count(folder, texts[p]["test" if p == "evaluation" else "train"]) for p in parts}
+        trial = sides.trial(folder, small)
+        note({"model": model, "trial": trial})
+        hopeless = {d for d, speed in trial.items() if speed < HOPELESS * max(trial.values())}
         for turn in range(options.rounds):
             for part in parts:
                 reviews = options.reviews if part == "evaluation" else 0
@@ -205,6 +217,8 @@ def measure(options, about, note):
                             if made["tokens"] != tokens[part]:
                                 sys.exit(f"peer_cpu: hone saw {made['tokens']} tokens, not {tokens[part]}")
                         else:
+                            if dtype in hopeless and (dtype, part) != ("fp32", "plain"):
+                                continue
                             made = sides.torch(folder, archives[part], dtype, part != "plain", reviews)
                             if reviews:
                                 made["tokens_per_s"] = tokens[part] / made["eval_s"]
@@ -216,7 +230,8 @@ def measure(options, about, note):
 
 def table(lines):
     """The table, and whether all goals were met."""
-    about, rows = lines[0], lines[1:]
+    about, rows = lines[0], [line for line in lines[1:] if "part" in line]
+    trials = {line["model"]: line["trial"] for line in lines[1:] if "trial" in line}
     print(f"{about['date']}  {about['processor']}, {about['threads']} threads, {' '.join(about['instructions'])}")
     print(f"PyTorch {next((r['version'] for r in rows if 'version' in r), '?')}, hone {about['hone']}; "
           f"batches of {BATCH} IMDB reviews, at most {LENGTH} tokens; medians of {1 + max(r['turn'] for r in rows)} turns; "
@@ -244,6 +259,11 @@ def table(lines):
                 met = met and ratio >= goal
                 print(f"{model:10} {part:11} {peers[dtype]:8.0f} {dtype:>5} {memory[0]:6.2f} {ours:9.0f} {took:>5} "
                       f"{memory[1]:6.2f} {ratio:7.1f}x {goal:5.1f}x{'' if ratio >= goal else '  missed'}")
+    for model, trial in trials.items():
+        slow, fast = sorted(trial, key=trial.get)
+        if trial[slow] < HOPELESS * trial[fast]:
+            print(f"\n{model}: PyTorch in {slow} was not timed further: {trial[slow]:.0f} tokens/s against {trial[fast]:.0f} in "
+                  f"{fast}, {TRIAL_STEPS - DROPPED} steps of {TRIAL_BATCH} reviews", end="")
     print("\nreal tokens a second; plain: dropout, padded to the longest of a batch; best: PyTorch without dropout (hone"
           " with it),\nbatches of similar length; evaluation: sorted by length, inference mode")
     return met
@@ -266,8 +286,12 @@ def main():
     with open(os.path.join(options.work, "peer_cpu.jsonl"), "w") as log:
         def note(line):
             lines.append(line)
-            print(f"{line['model']} {line['part']} {line['turn'] + 1}/{options.rounds} {line['side']} {line['precision']}: "
-                  f"{line['tokens_per_s']:.0f} tokens/s", flush=True)
+            if "trial" in line:
+                print(f"{line['model']} trial: PyTorch " +
+                      ", ".join(f"{d} {speed:.0f}" for d, speed in line["trial"].items()) + " tokens/s", flush=True)
+            else:
+                print(f"{line['model']} {line['part']} {line['turn'] + 1}/{options.rounds} {line['side']} {line['precision']}: "
+                      f"{line['tokens_per_s']:.0f} tokens/s", flush=True)
             log.write(json.dumps(line) + "\n")
             log.flush()
         log.write(json.dumps(about) + "\n")
