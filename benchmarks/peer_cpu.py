@@ -232,6 +232,8 @@ def table(lines):
     """The table, and whether all goals were met."""
     about, rows = lines[0], [line for line in lines[1:] if "part" in line]
     trials = {line["model"]: line["trial"] for line in lines[1:] if "trial" in line}
+    if not rows:
+        sys.exit("peer_cpu: nothing was timed yet")
     print(f"{about['date']}  {about['processor']}, {about['threads']} threads, {' '.join(about['instructions'])}")
     print(f"PyTorch {next((r['version'] for r in rows if 'version' in r), '?')}, hone {about['hone']}; "
           f"batches of {BATCH} IMDB reviews, at most {LENGTH} tokens; medians of {1 + max(r['turn'] for r in rows)} turns; "
@@ -273,7 +275,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parser.parse_args()
     if options.table:
-        sys.exit(0 if table([json.loads(line) for line in open(options.table)]) else 1)
+        with open(options.table) as file:
+            lines = [json.loads(line) for line in file]
+        sys.exit(0 if lines and table(lines) else 1)
     if min(options.rounds, options.reviews) < 1 or min(options.steps, options.best_steps) <= DROPPED:
         sys.exit(f"peer_cpu: at least one round and one review, and more than {DROPPED} steps")
     about = machine() | {"date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
