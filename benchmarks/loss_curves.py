@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Draws loss curves of several runs over each other: benchmarks/loss_curves.py PICTURE LABEL=RUN[,RUN...] ...
 
-Runs of one label have one colour. A point is the mean of the last 20 steps' cross entropy, from RUN/metrics.jsonl.
+Runs of one label have one colour. A point is the mean of the last 20 steps' cross entropy, from RUN/metrics.jsonl; RUN
+may also be such a file.
 """
 import html
 import json
+import os
 import sys
 
 if len(sys.argv) < 3:
@@ -14,7 +16,7 @@ for argument in sys.argv[2:]:
     label, _, folders = argument.partition('=')
     curves = []
     for folder in folders.split(','):
-        with open(folder + '/metrics.jsonl') as file:
+        with open(folder if os.path.isfile(folder) else folder + '/metrics.jsonl') as file:
             losses = [json.loads(line)['is_positive_loss'] for line in file]
         means = [sum(losses[max(0, i - 19):i + 1]) / min(i + 1, 20) for i in range(len(losses))]
         curves.append(means)

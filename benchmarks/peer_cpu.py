@@ -151,7 +151,7 @@ class Sides:
         return made
 
     def trial(self, folder, archive):
-        """PyTorch's speed in each precision in a few small steps: bf16 without instructions for it takes many times as long."""
+        """PyTorch's speed in each precision, from a few small steps: bf16 without instructions for it is hopeless."""
         return {dtype: self.torch(folder, archive, dtype, best=False, reviews=0, batch=TRIAL_BATCH)["tokens_per_s"]
                 for dtype in ("fp32", "bf16")}
 
@@ -264,8 +264,8 @@ def table(lines):
     for model, trial in trials.items():
         slow, fast = sorted(trial, key=trial.get)
         if trial[slow] < HOPELESS * trial[fast]:
-            print(f"\n{model}: PyTorch in {slow} was not timed further: {trial[slow]:.0f} tokens/s against {trial[fast]:.0f} in "
-                  f"{fast}, {TRIAL_STEPS - DROPPED} steps of {TRIAL_BATCH} reviews", end="")
+            print(f"\n{model}: PyTorch in {slow} was not timed further: {trial[slow]:.0f} tokens/s against "
+                  f"{trial[fast]:.0f} in {fast}, {TRIAL_STEPS - DROPPED} steps of {TRIAL_BATCH} reviews", end="")
     print("\nreal tokens a second; plain: dropout, padded to the longest of a batch; best: PyTorch without dropout (hone"
           " with it),\nbatches of similar length; evaluation: sorted by length, inference mode")
     return met
@@ -294,8 +294,8 @@ def main():
                 print(f"{line['model']} trial: PyTorch " +
                       ", ".join(f"{d} {speed:.0f}" for d, speed in line["trial"].items()) + " tokens/s", flush=True)
             else:
-                print(f"{line['model']} {line['part']} {line['turn'] + 1}/{options.rounds} {line['side']} {line['precision']}: "
-                      f"{line['tokens_per_s']:.0f} tokens/s", flush=True)
+                print(f"{line['model']} {line['part']} {line['turn'] + 1}/{options.rounds} {line['side']} "
+                      f"{line['precision']}: {line['tokens_per_s']:.0f} tokens/s", flush=True)
             log.write(json.dumps(line) + "\n")
             log.flush()
         log.write(json.dumps(about) + "\n")
