@@ -23,7 +23,7 @@ import threading
 
 BATCH, LENGTH, DROPPED = 16, 512, 2
 TRIAL_BATCH, TRIAL_STEPS = 2, DROPPED + 2
-HOPELESS = 0.5  # a precision with less than this share of the other one's speed in the trial is not timed further
+HOPELESS = 0.5  # share of the other precision's speed in the trial
 LIMIT = 3600  # seconds of one process
 
 parser = argparse.ArgumentParser()
@@ -173,6 +173,12 @@ class Sides:
                 "tokens_per_s": None if reviews else result["tokens_per_s"], "eval_s": result.get("eval_s")}
 
 
+def hopeless(trial):
+    """The precision that a trial shows to be far from PyTorch's better one, or None."""
+    slow, fast = sorted(trial, key=trial.get)
+    return slow if trial[slow] < HOPELESS * trial[fast] else None
+
+
 def goals(model, part, about):
     """What is to be reached: pairs of the precision that hone is asked for and the ratio."""
     if part == "plain":
@@ -202,13 +208,15 @@ def measure(options, about, note):
         tokens = {p: token_count(folder, texts[p]["test" if p == "evaluation" else "train"]) for p in parts}
         trial = sides.trial(folder, small)
         note({"model": model, "trial": trial})
-        hopeless = {d for d, speed in trial.items() if speed < HOPELESS * max(trial.values())}
+        left_out = hopeless(trial)
         for turn in range(options.rounds):
             for part in parts:
                 reviews = options.reviews if part == "evaluation" else 0
                 # fp32 beside fp32; what hone chooses beside PyTorch's better precision.
-                both = part == "plain" or not about["amx"]
-                for dtype, precision in ([("fp32", "fp32")] if both else []) + [("bf16", "auto")]:
+                pairs = [("fp32", "fp32")] if part == "plain" or not about["amx"] or left_out == "bf16" else []
+                if part != "plain" or about["amx"]:
+                    pairs.append(("bf16", "auto"))
+                for dtype, precision in pairs:
                     for side in ("torch", "hone") if turn % 2 == 0 else ("hone", "torch"):
                         if side == "hone":
                             if part != "plain" and precision == "fp32":
@@ -217,7 +225,7 @@ def measure(options, about, note):
                             if made["tokens"] != tokens[part]:
                                 sys.exit(f"peer_cpu: hone saw {made['tokens']} tokens, not {tokens[part]}")
                         else:
-                            if dtype in hopeless and (dtype, part) != ("fp32", "plain"):
+                            if dtype == left_out and (dtype, part) != ("fp32", "plain"):
                                 continue
                             made = sides.torch(folder, archives[part], dtype, part != "plain", reviews)
                             if reviews:
@@ -262,9 +270,9 @@ def table(lines):
                 print(f"{model:10} {part:11} {peers[dtype]:8.0f} {dtype:>5} {memory[0]:6.2f} {ours:9.0f} {took:>5} "
                       f"{memory[1]:6.2f} {ratio:7.1f}x {goal:5.1f}x{'' if ratio >= goal else '  missed'}")
     for model, trial in trials.items():
-        slow, fast = sorted(trial, key=trial.get)
-        if trial[slow] < HOPELESS * trial[fast]:
-            print(f"\n{model}: PyTorch in {slow} was not timed further: {trial[slow]:.0f} tokens/s against "
+        if hopeless(trial):
+            slow, fast = sorted(trial, key=trial.get)
+            print(f"\n{model}: PyTorch in {slow} was not timed as its better precision: {trial[slow]:.0f} tokens/s against "
                   f"{trial[fast]:.0f} in {fast}, {TRIAL_STEPS - DROPPED} steps of {TRIAL_BATCH} reviews", end="")
     print("\nreal tokens a second; plain: dropout, padded to the longest of a batch; best: PyTorch without dropout (hone"
           " with it),\nbatches of similar length; evaluation: sorted by length, inference mode")

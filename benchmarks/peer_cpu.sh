@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Times hone and PyTorch on this processor, turn by turn in one run, on the same reviews: training at the settings of a plain
 # PyTorch program, training with PyTorch at its best, evaluation. Prints a table; all figures are in WORK/peer_cpu.jsonl.
+# A few small steps show first whether PyTorch's bf16 or fp32 is hopeless here; then only the better one is its best.
 #
 #   benchmarks/peer_cpu.sh            all of it
 #   --models NAME,...                 minilm, bert-base (both)
@@ -32,7 +33,7 @@ while [ $# -gt 0 ]; do
     --data) data=${2:?--data needs a folder}; shift 2 ;;
     --work) work=${2:?--work needs a folder}; shift 2 ;;
     --table) table=${2:?--table needs a file}; shift 2 ;;
-    *) sed -n '2,23p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 2 ;;
+    *) sed -n '2,21p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 2 ;;
   esac
 done
 if [ -n "$table" ]; then

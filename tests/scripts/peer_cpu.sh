@@ -16,6 +16,11 @@ says() {
   grep -Eq -- "$1" "$work_dir/output" || { cat "$work_dir/output"; echo "there is no line like: $1"; exit 1; }
 }
 answers 2 --what
+if grep -q 'set -' "$work_dir/output"; then
+  echo "the usage goes beyond the comment"
+  exit 1
+fi
+says '^Exit code 0'
 answers 4 --peer "$work_dir/none.py" --data "$work_dir"
 says 'there is no .*none.py'
 
@@ -35,7 +40,7 @@ LINES
 answers 0 --table "$work_dir/avx2.jsonl"
 says 'minilm +plain +100 +fp32 +2.00 +650 +fp32 +1.00 +6.5x +6.0x$'
 says 'minilm +best +1000 +fp32 +2.00 +1250 +fp32 +1.00 +1.2x +1.2x$'
-says 'minilm: PyTorch in bf16 was not timed further: 51 tokens/s against 473 in fp32'
+says 'minilm: PyTorch in bf16 was not timed as its better precision: 51 tokens/s against 473 in fp32'
 
 # With AMX: the better precision of PyTorch counts; a goal is missed.
 cat >"$work_dir/amx.jsonl" <<'LINES'
@@ -47,7 +52,7 @@ LINES
 answers 1 --table "$work_dir/amx.jsonl"
 says 'bert-base +best +1000 +bf16 +2.00 +2300 mixed +1.00 +2.3x +4.0x  missed'
 says 'WITHOUT tcmalloc'
-if grep -q 'not timed further' "$work_dir/output"; then
+if grep -q 'not timed as' "$work_dir/output"; then
   echo "a precision of half the speed or more was called hopeless"
   exit 1
 fi
