@@ -54,24 +54,23 @@ struct Kernel<AttentionForward<P>> {
     pack_tile_transposed(v, keys, item.slices, memory.values);
     for (Index first = 0; first < item.queries; first += tile_step) {
       Index const count = std::min(item.queries - first, tile_step);
-      fetch<true>(y, first, tile_step);
-      if (another) {  // the next head's columns follow
-        fetch(q.column_block(item.width, item.width), first, tile_step);
-        fetch(k.column_block(item.width, item.width), first, tile_step);
-        fetch(v.column_block(item.width, item.width), first, tile_step);
-      }
+      RowsAhead ahead;
+      ahead.add(y, first, tile_step);
+      if (another)  // the next head's columns follow
+        for (Halves const& m : {q, k, v}) ahead.add(m.column_block(item.width, item.width), first, tile_step);
+      ahead.share_out((count > 16 ? 8 : 4) * (keys / tile_step));
       if (count > 16)
         query_block<2>(item, first, q.row_block(first, count), memory, y.row_block(first, count),
-                       lse.row_block(first, count));
+                       lse.row_block(first, count), ahead);
       else
         query_block<1>(item, first, q.row_block(first, count), memory, y.row_block(first, count),
-                       lse.row_block(first, count));
+                       lse.row_block(first, count), ahead);
     }
   }
 
   template <int vectors>
   HONE_TARGET static void query_block(TileItem const& item, Index first, Halves q, Memory const& memory,
-                                      MatrixView<bfloat16> y, MatrixView<float> lse) {
+                                      MatrixView<bfloat16> y, MatrixView<float> lse, RowsAhead& ahead) {
     constexpr Index row = 16 * vectors;
     Index const slices = item.slices;
     pack_tile_columns(q, row, slices, item.scale < 0 ? 0x8000 : 0, memory.queries);
@@ -86,9 +85,9 @@ struct Kernel<AttentionForward<P>> {
     for (Index step = 0; step < steps; ++step) {
       raise_reference<vectors>(item, step, now, memory);
       if (item.dropout.active())
-        probabilities<vectors, true>(item, step, steps, masks, now, memory);
+        probabilities<vectors, true>(item, step, steps, masks, now, memory, ahead);
       else
-        probabilities<vectors, false>(item, step, steps, masks, now, memory);
+        probabilities<vectors, false>(item, step, steps, masks, now, memory, ahead);
     }
     for (Index s = 0; s < slices; ++s) add_values<vectors>(slices, steps - 1, s, memory);
     for (int v = 0; v < vectors; ++v) {
@@ -159,7 +158,7 @@ struct Kernel<AttentionForward<P>> {
   /// next step's scores and add the last step's values: they run beside the vector units.
   template <int vectors, bool drops>
   HONE_TARGET static void probabilities(TileItem const& item, Index step, Index steps, MaskWords const (&masks)[vectors],
-                                        Progress<vectors>& now, Memory const& memory) {
+                                        Progress<vectors>& now, Memory const& memory, RowsAhead& ahead) {
     Vec<float> const by = now.factor;
     HalfWords const pairs = pairing();
     Words const bound = Words{} + item.dropout.threshold * 0x10001u;
@@ -176,6 +175,7 @@ struct Kernel<AttentionForward<P>> {
         float const* const from = scores + (2 * v * 16 + 8 * group) * 16;
         bfloat16* const to = weights + v * tile_halves + group * 4 * 32;
         Vec<float> sums{};
+        ahead.some();
         HONE_UNROLL for (int w = 0; w < 4; ++w) {
           Vec<float> const even = exponential2(fused(load(from + 32 * w), by, low));
           Vec<float> const odd = exponential2(fused(load(from + 32 * w + 16), by, low));

@@ -86,20 +86,23 @@ struct Kernel<AttentionBackward<P>> {
     pack_tile_transposed(k, keys, slices, memory.key_columns);
     for (Index first = 0; first < item.queries; first += query_block) {
       Index const count = std::min(item.queries - first, query_block);
-      fetch<true>(data.dq, first, query_block);
-      fetch<true>(dk, first, query_block);
-      fetch<true>(dv, first, query_block);
+      RowsAhead ahead;
+      ahead.add(data.dq, first, query_block);
+      ahead.add(dk, first, query_block);
+      ahead.add(dv, first, query_block);
       if (another)  // the next head's columns follow
         for (Halves const& m : {k, v, data.q, data.y, data.dy})
-          fetch(m.column_block(item.width, item.width), first, query_block);
-      block(item, first, data.block(first, count), memory);
+          ahead.add(m.column_block(item.width, item.width), first, query_block);
+      ahead.share_out(16 * (keys / tile_step) * ((count + tile_step - 1) / tile_step));
+      block(item, first, data.block(first, count), memory, ahead);
     }
     float const kept = static_cast<float>(item.dropout.scale());
     store_sums(memory.key_sums, slices, static_cast<float>(item.scale * item.dropout.scale()), dk);
     store_sums(memory.value_sums, slices, kept, dv);
   }
 
-  HONE_TARGET static void block(TileItem const& item, Index first, Queries const& data, Memory const& memory) {
+  HONE_TARGET static void block(TileItem const& item, Index first, Queries const& data, Memory const& memory,
+                                RowsAhead& ahead) {
     Index const slices = item.slices, count = data.q.rows;
     Index const queries = round_up(count, tile_step), steps = queries / tile_step;
     pack_tile_columns(data.q, queries, slices, item.scale < 0 ? 0x8000 : 0, memory.q_columns);
@@ -118,9 +121,9 @@ struct Kernel<AttentionBackward<P>> {
         for (Index j = 0; j < steps; ++j) {
           Block const at{from / tile_step, key_steps, steps, i, j};
           if (item.dropout.active())
-            slopes<true>(item, at, memory);
+            slopes<true>(item, at, memory, ahead);
           else
-            slopes<false>(item, at, memory);
+            slopes<false>(item, at, memory, ahead);
         }
       products(item, from / tile_step, key_steps, steps, first > 0, memory);
     }
@@ -198,7 +201,7 @@ struct Kernel<AttentionBackward<P>> {
 
   /// dS (without its factors) and M P of a square, in the orders that the products read.
   template <bool drops>
-  HONE_TARGET static void slopes(TileItem const& item, Block const& at, Memory const& memory) {
+  HONE_TARGET static void slopes(TileItem const& item, Block const& at, Memory const& memory, RowsAhead& ahead) {
     Index const i = at.i, j = at.j;
     Vec<float> const by = splat(static_cast<float>(std::fabs(item.scale) * 1.4426950408889634));
     Words const bound = Words{} + (item.dropout.threshold << 16);
@@ -221,6 +224,7 @@ struct Kernel<AttentionBackward<P>> {
       bfloat16* const slopes = memory.slopes + tile * tile_halves + group % 2 * 8 * 32;
       bfloat16* const pairs = memory.slope_pairs + (i * at.query_steps + j) * 2 * tile_halves + group * 4 * 32;
       HONE_UNROLL for (int w = 0; w < 4; ++w) {
+        ahead.some();
         HalfWords rows[2];
         HONE_UNROLL for (int odd = 0; odd < 2; ++odd) {
           Vec<float> ds[2], kept_p[2];

@@ -29,14 +29,41 @@ struct TileItem {
   Index padded_keys() const { return round_up(keys, tile_step); }
 };
 
-/// Brings the rows of one head nearer that are needed soon, and that the processor cannot guess: they are far apart.
-template <bool to_write = false, class T>
-HONE_SIMD_INLINE inline void fetch(MatrixView<T> const& rows, Index first, Index count) {
-  Index const bytes = rows.cols * static_cast<Index>(sizeof(T));
-  for (Index r = first; r < std::min(first + count, rows.rows); ++r)
-    for (Index at = 0; at < bytes; at += 64)
-      __builtin_prefetch(reinterpret_cast<char const*>(rows.row(r)) + at, to_write, to_write ? 3 : 2);
-}
+/// Brings rows of one head into the second cache that are needed soon, and that the processor cannot guess: they are far
+/// apart. A few lines at a time, beside other work: the processor has 16 or so under way at once, and waits for more.
+class RowsAhead {
+ public:
+  template <class T>
+  HONE_SIMD_INLINE void add(MatrixView<T> const& rows, Index first, Index count) {
+    count = std::min(count, rows.rows - first);
+    Index const bytes = rows.cols * static_cast<Index>(sizeof(T));
+    if (count <= 0 || bytes == 0) return;
+    pieces_[pieces_in_all_++] = {reinterpret_cast<char const*>(rows.row(first)),
+                                 rows.stride * static_cast<Index>(sizeof(T)), count, bytes};
+    lines_ += count * ((bytes + 63) / 64);
+  }
+  /// All in so many calls of some().
+  HONE_SIMD_INLINE void share_out(Index calls) { lines_each_ = (lines_ + calls - 1) / calls; }
+  HONE_SIMD_INLINE void some() {
+    for (Index left = lines_each_; left > 0 && piece_ < pieces_in_all_; --left) {
+      Piece& piece = pieces_[piece_];
+      __builtin_prefetch(piece.row + byte_, 0, 2);
+      byte_ += 64;
+      if (byte_ < piece.bytes) continue;
+      byte_ = 0;
+      piece.row += piece.stride;
+      if (--piece.count == 0) ++piece_;
+    }
+  }
+
+ private:
+  struct Piece {
+    char const* row;
+    Index stride, count, bytes;
+  };
+  Piece pieces_[8];
+  Index pieces_in_all_ = 0, lines_ = 0, lines_each_ = 0, piece_ = 0, byte_ = 0;
+};
 
 template <class Op>
 HONE_TARGET TileItem tile_item(Op const& op, Index b, Index h) {
