@@ -54,12 +54,13 @@ double best_seconds(Work const& work) {
   return best;
 }
 
-/// Chains of multiply-adds on registers alone, for one instruction set.
+/// Chains of multiply-adds on registers alone, for one instruction set. The factor is volatile, so that it is not known when
+/// this is compiled; what g++ makes of benchmark::DoNotOptimize (release 1.7) leaves any number in its place, denormal ones
+/// among them.
 #define HONE_PEAK_CHAINS(SET, CHAINS, ...)                                                                                \
   __VA_ARGS__ inline float chains_##SET(int turns) {                                                                      \
     using Vec = detail::SET::Vec<float>;                                                                                  \
-    float factor = 1e-9f;                                                                                                 \
-    benchmark::DoNotOptimize(factor);                                                                                     \
+    float const volatile factor = 1e-9f;                                                                                  \
     Vec sums[CHAINS];                                                                                                     \
     for (auto& sum : sums) sum = Vec{} + 1.0f;                                                                            \
     Vec const by = Vec{} + factor;                                                                                        \

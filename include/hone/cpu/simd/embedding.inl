@@ -105,8 +105,7 @@ struct Kernel<EmbeddingBackward<P>> {
     for (Index i = begin; i < std::min(begin + count, table.rows); ++i) {
       M* const to = table.row(i);
       std::int32_t token = of.first(i);
-      if (op.write == Write::assign && token < 0)
-        for_vectors<M>(table.cols, [&](Index c, auto part) HONE_SIMD_INLINE { store(to + c, Vec<M>{}, part); });
+      if (op.write == Write::assign && token < 0) clear(to, table.cols);
       for (bool adds = op.write == Write::add; token >= 0; adds = true) {
         A const* rows[most];
         int found = 0;
@@ -118,6 +117,15 @@ struct Kernel<EmbeddingBackward<P>> {
         });
       }
     }
+  }
+  /// Most rows of a vocabulary are in no batch and zero already: then nothing need be written back to memory.
+  HONE_TARGET static void clear(M* row, Index count) {
+    using Unsigned = typename VectorOf<M>::Unsigned;
+    Unsigned bits{};
+    for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE { bits |= reinterpret_cast<Unsigned>(load(row + c, part)); });
+    auto any = bits[0];
+    for (int i = 1; i < lanes<M>; ++i) any |= bits[i];
+    if (any != 0) for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE { store(row + c, Vec<M>{}, part); });
   }
   /// Columns `begin`, ... of the segments' table.
   HONE_TARGET static void sum_columns(EmbeddingBackward<P> const& op, Index begin) {
