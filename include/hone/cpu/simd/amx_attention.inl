@@ -84,10 +84,20 @@ struct Kernel<AttentionForward<P>> {
     step_scores<vectors>(item, 0, memory);
     for (Index step = 0; step < steps; ++step) {
       raise_reference<vectors>(item, step, now, memory);
-      if (item.dropout.active())
-        probabilities<vectors, true>(item, step, steps, masks, now, memory, ahead);
+      StepTiles tiles{slices, nullptr, memory.queries, nullptr, nullptr, memory.weights + (step + 1) % 2 * 2 * tile_halves,
+                      memory.sums};
+      if (step + 1 < steps) {
+        tiles.keys = memory.keys + (step + 1) * tile_step * 32 * slices;
+        tiles.scores = memory.scores + (step + 1) % 2 * tile_step * tile_step;
+      }
+      if (now.waiting) tiles.values = memory.values + (step - 1) * slices * 2 * tile_halves;
+      if (slices == 1)
+        probabilities<vectors, 1>(item, step, tiles, masks, now, memory, ahead);
+      else if (slices == 2)
+        probabilities<vectors, 2>(item, step, tiles, masks, now, memory, ahead);
       else
-        probabilities<vectors, false>(item, step, steps, masks, now, memory, ahead);
+        probabilities<vectors, 0>(item, step, tiles, masks, now, memory, ahead);
+      if (step + 1 < steps) hide_beyond<vectors>(item, step + 1, memory);
     }
     for (Index s = 0; s < slices; ++s) add_values<vectors>(slices, steps - 1, s, memory);
     for (int v = 0; v < vectors; ++v) {
@@ -106,9 +116,14 @@ struct Kernel<AttentionForward<P>> {
 
   template <int vectors>
   HONE_SIMD_INLINE static void step_scores(TileItem const& item, Index step, Memory const& memory) {
-    float* const scores = memory.scores + step % 2 * tile_step * tile_step;
-    tile_scores<vectors>(item.slices, memory.keys + step * tile_step * 32 * item.slices, memory.queries, scores);
-    if (item.keys < (step + 1) * tile_step) hide_scores<vectors>(item.keys - step * tile_step, scores);
+    tile_scores<vectors>(item.slices, memory.keys + step * tile_step * 32 * item.slices, memory.queries,
+                         memory.scores + step % 2 * tile_step * tile_step);
+    hide_beyond<vectors>(item, step, memory);
+  }
+  template <int vectors>
+  HONE_SIMD_INLINE static void hide_beyond(TileItem const& item, Index step, Memory const& memory) {
+    if (item.keys < (step + 1) * tile_step)
+      hide_scores<vectors>(item.keys - step * tile_step, memory.scores + step % 2 * tile_step * tile_step);
   }
   template <int vectors>
   HONE_SIMD_INLINE static void add_values(Index slices, Index step, Index slice, Memory const& memory) {
@@ -154,29 +169,107 @@ struct Kernel<AttentionForward<P>> {
     }
   }
 
-  /// Scores of a step become probabilities, pairs of keys interleaved: a tile a vector. In between the tiles compute the
-  /// next step's scores and add the last step's values: they run beside the vector units.
-  template <int vectors, bool drops>
-  HONE_TARGET static void probabilities(TileItem const& item, Index step, Index steps, MaskWords const (&masks)[vectors],
-                                        Progress<vectors>& now, Memory const& memory, RowsAhead& ahead) {
+  /// What the tiles do during a step: the next step's scores, and the product of the last step's probabilities with values.
+  /// One operation at a time, for between the vector instructions: beside one operation the processor has time for some 20 of
+  /// those, but what waits behind several operations in a row does not run beside them.
+  struct StepTiles {
+    Index slices;
+    bfloat16 const *keys, *queries;
+    float* scores;  // null: there is no next step
+    bfloat16 const *values, *weights;  // null: no last step
+    float* sums;
+
+    template <int vectors>
+    static constexpr int slice_operations = vectors == 2 ? 8 : 5;
+    template <int vectors>
+    static constexpr int score_operations(int of_slices) { return of_slices * slice_operations<vectors> + 2 * vectors; }
+    template <int vectors>
+    static constexpr int value_operations = slice_operations<vectors> + 4 * vectors;
+    template <int vectors>
+    static constexpr int operations(int of_slices) {
+      return score_operations<vectors>(of_slices) + of_slices * value_operations<vectors>;
+    }
+
+    template <int vectors, int of_slices, int operation>
+    HONE_SIMD_INLINE void run() const {
+      constexpr int of_scores = score_operations<vectors>(of_slices), each = slice_operations<vectors>;
+      if constexpr (operation < of_scores) {
+        if (!scores) return;
+        if constexpr (operation < of_slices * each) {
+          constexpr Index slice = operation / each;
+          if constexpr (operation == 0) zero_tiles<2 * vectors>();
+          block_operation<operation % each>(keys + slice * tile_halves, of_slices * tile_halves,
+                                            queries + slice * tile_halves, of_slices * tile_halves);
+        } else {
+          constexpr int tile = operation - of_slices * each;
+          tile_store<tile>(scores + tile * tile_floats, 64);
+        }
+      } else {
+        if (!values) return;
+        constexpr Index slice = (operation - of_scores) / value_operations<vectors>;
+        constexpr int within = (operation - of_scores) % value_operations<vectors>;
+        float* const to = sums + 4 * slice * tile_floats;
+        if constexpr (within < 2 * vectors)
+          tile_load<within>(to + sums_place(within), 64);
+        else if constexpr (within < 2 * vectors + each)
+          block_operation<within - 2 * vectors>(values + slice * 2 * tile_halves, tile_halves, weights, tile_halves);
+        else
+          tile_store<within - 2 * vectors - each>(to + sums_place(within - 2 * vectors - each), 64);
+      }
+    }
+
+   private:
+    /// Tiles 0 and 1 are rows 0 .. 15 and 16 .. 31 of the first column, 2 and 3 of the second.
+    static constexpr Index sums_place(int tile) { return (tile % 2 * 2 + tile / 2) * tile_floats; }
+  };
+
+  /// Scores of a step become probabilities, pairs of keys interleaved: a tile a vector.
+  template <int vectors, int slices>
+  HONE_TARGET static void probabilities(TileItem const& item, Index step, StepTiles const& tiles,
+                                        MaskWords const (&masks)[vectors], Progress<vectors>& now, Memory const& memory,
+                                        RowsAhead& ahead) {
+    if constexpr (slices == 0) {
+      if (tiles.scores) tile_scores<vectors>(tiles.slices, tiles.keys, tiles.queries, tiles.scores);
+      for (Index s = 0; tiles.values && s < tiles.slices; ++s) add_values<vectors>(tiles.slices, step - 1, s, memory);
+    }
+    if (item.dropout.active())
+      probabilities<vectors, slices, true>(item, step, tiles, masks, now, memory, ahead);
+    else
+      probabilities<vectors, slices, false>(item, step, tiles, masks, now, memory, ahead);
+  }
+  template <int vectors, int slices, bool drops>
+  HONE_SIMD_INLINE static void probabilities(TileItem const& item, Index step, StepTiles const& tiles,
+                                             MaskWords const (&masks)[vectors], Progress<vectors>& now, Memory const& memory,
+                                             RowsAhead& ahead) {
     Vec<float> const by = now.factor;
     HalfWords const pairs = pairing();
     Words const bound = Words{} + item.dropout.threshold * 0x10001u;
     std::uint32_t const block = static_cast<std::uint32_t>(item.head * 8192 + 4 * step);
-    Index const slices = item.slices;
-    Index next_slice = now.waiting ? 0 : slices;
     float const* const scores = memory.scores + step % 2 * tile_step * tile_step;
     bfloat16* const weights = memory.weights + step % 2 * 2 * tile_halves;
-    for (int group = 0; group < 4; ++group) {
+    // Places for the tiles' operations, of which each gets its share.
+    constexpr int of_words = drops ? MaskWords::rounds_beside : 0, of_group = of_words + 4 * vectors;
+    auto const beside = [&](auto place) HONE_SIMD_INLINE {
+      if constexpr (slices > 0) {
+        constexpr int operations = StepTiles::template operations<vectors>(slices), places = 4 * of_group;
+        constexpr int first = place * operations / places, end = (place + 1) * operations / places;
+        unrolled<end - first>([&](auto i) HONE_SIMD_INLINE { tiles.template run<vectors, slices, first + i>(); });
+      }
+    };
+    unrolled<4>([&](auto group) HONE_SIMD_INLINE {
       Words words[vectors][4];
-      if constexpr (drops) MaskWords::words(*memory.mask_keys, masks, block + static_cast<std::uint32_t>(group), words);
-      HONE_UNROLL for (int v = 0; v < vectors; ++v) {
+      if constexpr (drops)
+        MaskWords::words(*memory.mask_keys, masks, block + static_cast<std::uint32_t>(group), words,
+                         [&](auto round) HONE_SIMD_INLINE {
+                           beside(std::integral_constant<int, group * of_group + round>{});
+                         });
+      unrolled<vectors>([&](auto v) HONE_SIMD_INLINE {
         Vec<float> const low = -now.reference[v];
         float const* const from = scores + (2 * v * 16 + 8 * group) * 16;
         bfloat16* const to = weights + v * tile_halves + group * 4 * 32;
         Vec<float> sums{};
         ahead.some();
-        HONE_UNROLL for (int w = 0; w < 4; ++w) {
+        unrolled<4>([&](auto w) HONE_SIMD_INLINE {
           Vec<float> const even = exponential2(fused(load(from + 32 * w), by, low));
           Vec<float> const odd = exponential2(fused(load(from + 32 * w + 16), by, low));
           sums = w == 0 ? even + odd : sums + (even + odd);
@@ -187,14 +280,11 @@ struct Kernel<AttentionForward<P>> {
           else
             p = permuted(both, pairs);
           std::memcpy(to + 32 * w, &p, sizeof p);
-        }
+          beside(std::integral_constant<int, group * of_group + of_words + 4 * v + w>{});
+        });
         now.total[v] += sums;
-        if (v == 0 && group == 0 && step + 1 < steps) step_scores<vectors>(item, step + 1, memory);
-        if (v == vectors - 1)
-          for (; next_slice * 4 < (group + 1) * slices; ++next_slice)
-            add_values<vectors>(slices, step - 1, next_slice, memory);
-      }
-    }
+      });
+    });
     now.waiting = true;
   }
 };

@@ -218,7 +218,8 @@ struct Kernel<AttentionBackward<P>> {
       Words words[2][4];
       if constexpr (drops)
         MaskWords::words(*memory.mask_keys, memory.masks + 2 * j,
-                         static_cast<std::uint32_t>(item.head * 8192 + 4 * (at.first_step + i) + group), words);
+                         static_cast<std::uint32_t>(item.head * 8192 + 4 * (at.first_step + i) + group), words,
+                         [](auto) {});
       Index const tile = (2 * i + group / 2) * at.query_steps + j;
       bfloat16* const weights = memory.weights + tile * tile_halves + group % 2 * 8 * 32;
       bfloat16* const slopes = memory.slopes + tile * tile_halves + group % 2 * 8 * 32;

@@ -192,6 +192,25 @@ HONE_TARGET inline void store_sums(float const* tiles, Index slices, float facto
     }
 }
 
+/// Tiles 0 .. count - 1 = 0
+template <int count>
+HONE_SIMD_INLINE inline void zero_tiles() {
+  unrolled<count>([](auto tile) HONE_SIMD_INLINE { tile_zero<tile>(); });
+}
+/// One of the operations of tiles 0 .. 3 += a b in one step of depth: two tiles of a, a_row halves apart, by two of b,
+/// b_column halves apart: 0 .. 7, or with one tile of b, for tiles 0 and 1, 0 .. 4.
+template <int operation>
+HONE_SIMD_INLINE inline void block_operation(bfloat16 const* a, Index a_row, bfloat16 const* b, Index b_column) {
+  if constexpr (operation == 0) tile_load<4>(a, 64);
+  if constexpr (operation == 1) tile_load<6>(b, 64);
+  if constexpr (operation == 2) tile_multiply<0, 4, 6>();
+  if constexpr (operation == 3) tile_load<5>(a + a_row, 64);
+  if constexpr (operation == 4) tile_multiply<1, 5, 6>();
+  if constexpr (operation == 5) tile_load<7>(b + b_column, 64);
+  if constexpr (operation == 6) tile_multiply<2, 4, 7>();
+  if constexpr (operation == 7) tile_multiply<3, 5, 7>();
+}
+
 /// Scores of 32 keys with 16 * vectors queries, [vector][key][query]: a: 2 * slices tiles, b: vectors * slices tiles.
 template <int vectors>
 HONE_SIMD_INLINE inline void tile_scores(Index slices, bfloat16 const* a, bfloat16 const* b, float* scores) {

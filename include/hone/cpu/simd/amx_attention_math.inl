@@ -99,6 +99,13 @@ HONE_SIMD_INLINE inline WideWords exclusive_or(WideWords a, WideWords b, WideWor
   __asm__("vpternlogq $0x96, %2, %1, %0" : "+v"(a) : "v"(b), "vm"(c));
   return a;
 }
+/// The upper halves of lanes of 64 bits, in the lower ones; what is in the upper ones does not matter. A shuffle, not a
+/// shift: shifts run where the products do.
+HONE_SIMD_INLINE inline WideWords upper(WideWords a) {
+  WideWords r;
+  __asm__("vpshufd $0xF5, %1, %0" : "=v"(r) : "v"(a));
+  return r;
+}
 /// Lanes of 64 bits: the products of the lower halves.
 HONE_SIMD_INLINE inline WideWords multiplied(WideWords a, WideWords b) {
   WideWords r;
@@ -191,9 +198,17 @@ HONE_SIMD_INLINE inline HalfWords unpacked_high(HalfWords a, HalfWords b) {
   return r;
 }
 HONE_SIMD_INLINE inline WideWords exclusive_or(WideWords a, WideWords b, WideWords c) { return a ^ b ^ c; }
+HONE_SIMD_INLINE inline WideWords upper(WideWords a) { return a >> 32; }
 HONE_SIMD_INLINE inline WideWords multiplied(WideWords a, WideWords b) { return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu); }
 
 #endif
+
+/// body(0), ..., body(count - 1), the argument a constant for the compiler.
+template <int count, class Body>
+HONE_SIMD_INLINE inline void unrolled(Body const& body) {
+  [&]<int... i>(std::integer_sequence<int, i...>) HONE_SIMD_INLINE { (body(std::integral_constant<int, i>{}), ...); }
+  (std::make_integer_sequence<int, count>{});
+}
 
 /// 2^x, relative error at most 3e-6 (degree 4, Remez on [0, 1]), 0 for x < -150; NaN stays NaN. What follows is rounded to
 /// bfloat16, whose steps are a thousand times as large.
@@ -272,11 +287,13 @@ class MaskWords {
     }
   }
 
+  static constexpr int rounds_beside = 7;
   /// words[v][w] holds for each query of masks[v] the random bits of keys 8 * group + 2 * w (lower half) and
   /// 8 * group + 2 * w + 1; `block` is head * 8192 + group. Several at once: each round waits for the one before.
-  template <int vectors>
+  /// beside(0), ..., beside(rounds_beside - 1), their argument a constant, are called between the rounds.
+  template <int vectors, class Beside>
   HONE_SIMD_INLINE static void words(Keys const& keys, MaskWords const* masks, std::uint32_t block,
-                                     Words (&words)[vectors][4]) {
+                                     Words (&words)[vectors][4], Beside const& beside) {
     std::uint64_t const a0 = std::uint64_t{multiplier0} * block;  // round one: the same for all queries
     std::uint64_t const a1 = std::uint64_t{multiplier1} * keys.example;
     std::uint32_t const n1 = static_cast<std::uint32_t>(a1);
@@ -291,20 +308,21 @@ class MaskWords {
     WideWords c0[parts], c1[parts], c2[parts], c3[parts];
     HONE_UNROLL for (int i = 0; i < parts; ++i) {
       c1[i] = multiplied(masks[i / 2].product_high_[i % 2] ^ n3, keys.m1);
-      c0[i] = exclusive_or(c1[i] >> 32, m1, keys.k0[2]);
+      c0[i] = exclusive_or(upper(c1[i]), m1, keys.k0[2]);
       c2[i] = exclusive_or(d0_high, masks[i / 2].product_[i % 2], keys.k1[2]);
       c3[i] = r3;
     }
-    HONE_UNROLL for (int round = 3; round < 10; ++round) {
-      WideWords const k0 = keys.k0[round], k1 = keys.k1[round];
+    unrolled<rounds_beside>([&](auto number) HONE_SIMD_INLINE {
+      WideWords const k0 = keys.k0[3 + number], k1 = keys.k1[3 + number];
       HONE_UNROLL for (int i = 0; i < parts; ++i) {
         WideWords const p0 = multiplied(c0[i], keys.m0), p1 = multiplied(c2[i], keys.m1);
-        c0[i] = exclusive_or(p1 >> 32, c1[i], k0);
-        c2[i] = exclusive_or(p0 >> 32, c3[i], k1);
+        c0[i] = exclusive_or(upper(p1), c1[i], k0);
+        c2[i] = exclusive_or(upper(p0), c3[i], k1);
         c1[i] = p1;
         c3[i] = p0;
       }
-    }
+      beside(number);
+    });
     HONE_UNROLL for (int v = 0; v < vectors; ++v) {
       words[v][0] = together(c0[2 * v], c0[2 * v + 1]);
       words[v][1] = together(c1[2 * v], c1[2 * v + 1]);
