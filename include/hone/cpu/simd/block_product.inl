@@ -9,9 +9,13 @@ namespace hone::detail::HONE_SIMD {
 
 /// Sums of one block, row-major: 32 x 32.
 inline constexpr Index block_sums = packed_side * packed_side;
-/// Rows that are finished at once.
-inline constexpr int strip_rows = 4;
-inline constexpr int strips_in_block = static_cast<int>(packed_side) / strip_rows;
+/// How many times in a step of 32 products a block's product calls what is done beside it: after every tile operation that
+/// multiplies. What stands in one place for too long does not run beside tiles, but between them.
+#if HONE_SIMD_DOTS
+inline constexpr int beside_calls = 1;
+#else
+inline constexpr int beside_calls = 4;
+#endif
 /// Bytes of the second cache that resident blocks may take: of two MiB, what a neighbour on the core leaves.
 inline constexpr Index resident_bytes = 800 * 1024;
 
@@ -49,7 +53,8 @@ HONE_SIMD_INLINE inline void load_operand(void const* from, Index stride) {
 }
 #endif
 
-/// sums (+)= a b over `steps` steps; sums' rows are `sums_row` values apart. `beside(step)` does other work meanwhile.
+/// sums (+)= a b over `steps` steps; sums' rows are `sums_row` values apart. `beside(step, call)`, with call = 0 ..
+/// beside_calls - 1 for each step, does other work meanwhile.
 /// @tparam left_passes, right_passes  whether that operand's blocks go by, so that they shall not displace what stays
 template <bool left_passes, bool right_passes, class Beside>
 HONE_SIMD_INLINE inline void multiply_block(Index steps, LeftBlock a, bfloat16 const* b, float* sums, Index sums_row,
@@ -76,12 +81,15 @@ HONE_SIMD_INLINE inline void multiply_block(Index steps, LeftBlock a, bfloat16 c
     load_operand<4, left_passes>(from, a.row);
     load_operand<6, right_passes>(b, tile_bytes);
     tile_multiply<0, 4, 6>();
+    beside(step, 0);
     load_operand<5, left_passes>(from + a.half, a.row);
     tile_multiply<2, 5, 6>();
+    beside(step, 1);
     load_operand<7, right_passes>(b + half, tile_bytes);
     tile_multiply<1, 4, 7>();
+    beside(step, 2);
     tile_multiply<3, 5, 7>();
-    beside(step);
+    beside(step, 3);
   }
   tile_store<0>(sums, row_bytes);
   tile_store<1>(sums + 16, row_bytes);
@@ -96,10 +104,12 @@ struct FirstColumns {
   Index count;
 };
 
-/// One block of the result whose sums are ready, finished strip by strip.
+/// One block of the result whose sums are ready, finished a few rows (Finish::strip_rows) at a time.
 template <class Finish>
 class BlockFinisher {
  public:
+  static constexpr int strip_rows = Finish::strip_rows, strips = static_cast<int>(packed_side) / strip_rows;
+
   BlockFinisher(Index rows, Index cols, Finish const& finish) : rows_(rows), cols_(cols), finish_(finish) {}
 
   /// The block from (row, column) on.
@@ -107,7 +117,7 @@ class BlockFinisher {
     row_ = row;
     column_ = column;
     sums_ = sums;
-    left_ = strips_in_block;
+    left_ = strips;
   }
   HONE_SIMD_INLINE bool waiting() const { return left_ > 0; }
   HONE_SIMD_INLINE void strip() {
@@ -164,8 +174,11 @@ HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat1
       float* const block = sums[turn];
       Index credit = 0;
       multiply_block<false, true>(steps, left, right + j * steps * packed_step, block, packed_side, false,
-                            [&](Index step) HONE_SIMD_INLINE {
-                              for (credit += strips_in_block; credit >= steps; credit -= steps) finisher.strip();
+                            [&](Index step, int call) HONE_SIMD_INLINE {
+                              for (credit += finisher.strips; credit >= beside_calls * steps;
+                                   credit -= beside_calls * steps)
+                                finisher.strip();
+                              if (call > 0) return;
                               for (Index line = 0; line < lines_each; ++line)
                                 if (ahead_row < ahead_end) {
                                   __builtin_prefetch(a.row(ahead_row) + ahead_line * packed_side, 0, 2);

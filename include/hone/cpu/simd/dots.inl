@@ -49,7 +49,7 @@ HONE_SIMD_INLINE inline void multiply_by_dots(Index steps, char const* a, Index 
     char const* left = a + first / 16 * half + first % 16 * row;
     bfloat16 const* right = b;
     for (Index step = 0; step < steps; ++step, left += step_bytes, right += packed_step) {
-      if (first == 0) beside(step);
+      if (first == 0) beside(step, 0);
       char const* const place[3] = {left, left + 3 * row, left + 6 * row};  // of rows that an address reaches
       HONE_UNROLL for (int pair = 0; pair < pairs; ++pair) {
         Vec<float> column[2];

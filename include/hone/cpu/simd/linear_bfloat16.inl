@@ -56,6 +56,7 @@ HONE_SIMD_INLINE inline RowPart load_row(T const* from, FirstColumns columns) {
 
 /// y = sums + bias, or y += sums.
 struct StoreSums {
+  static constexpr int strip_rows = 2;
   MatrixView<bfloat16> y;
   VectorView<bfloat16 const> bias;
   Write write;
@@ -78,6 +79,7 @@ struct StoreSums {
 /// u = sums + bias, h = activation(u).
 template <Activation kind>
 struct StoreActivated {
+  static constexpr int strip_rows = 1;
   MatrixView<bfloat16> u, h;
   VectorView<bfloat16 const> bias;
 
@@ -102,6 +104,7 @@ struct StoreActivated {
 /// du = sums * activation'(u).
 template <Activation kind>
 struct StoreDerived {
+  static constexpr int strip_rows = 1;
   MatrixView<bfloat16 const> u;
   MatrixView<bfloat16> du;
 
@@ -124,6 +127,7 @@ struct StoreDerived {
 /// z = residual + dropout(sums + bias).
 template <bool drops>
 struct StoreResidual {
+  static constexpr int strip_rows = drops ? 4 : 1;
   MatrixView<bfloat16 const> residual;
   VectorView<bfloat16 const> bias;
   Dropout dropout;
@@ -133,7 +137,7 @@ struct StoreResidual {
   template <class Columns>
   HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
     RowPart const extra = bias ? load_row(bias.data + column, columns) : RowPart{};
-    Vec<float> kept[strip_rows];  // 32 columns' random bits, 16 each
+    Vec<float> kept[4];  // 32 columns' random bits, 16 each
     if constexpr (drops) random_bits(row, count, column, kept);
     for (int r = 0; r < count; ++r) {
       RowPart value = load_row(sums + r * packed_side);
@@ -156,9 +160,9 @@ struct StoreResidual {
   }
 
  private:
-  static_assert(strip_rows == 4 && word_lanes == 16, "a call of philox_vectors serves 8 columns in each of 16 lanes");
+  static_assert(word_lanes == 16, "a call of philox_vectors serves 8 columns in each of 16 lanes");
 
-  HONE_SIMD_INLINE void random_bits(Index row, int count, Index column, Vec<float> (&kept)[strip_rows]) const {
+  HONE_SIMD_INLINE void random_bits(Index row, int count, Index column, Vec<float> (&kept)[4]) const {
     alignas(64) std::uint32_t blocks[16], positions[16], examples[16];
     for (int lane = 0; lane < 16; ++lane) {
       Index const of = row + std::min(lane / 4, count - 1);

@@ -8,6 +8,7 @@ inline constexpr Index gradient_blocks = 24;
 
 /// dw = sums, or dw += sums.
 struct StoreGradient {
+  static constexpr int strip_rows = 4;
   MatrixView<float> dw;
   bool adds;
 
@@ -97,8 +98,10 @@ struct Kernel<LinearBackwardParameters<P>> {
             bfloat16 const* const next = theirs + length * packed_step;  // of those that pass
             Index line = (block - begin) * length * lines_each, credit = 0;
             Index const last_line = other + 1 < passing ? packed_side * length : 0;
-            auto const beside = [&](Index step) HONE_SIMD_INLINE {
-              for (credit += strips_in_block; credit >= length; credit -= length) finisher.strip();
+            auto const beside = [&](Index step, int call) HONE_SIMD_INLINE {
+              for (credit += finisher.strips; credit >= beside_calls * length; credit -= beside_calls * length)
+                finisher.strip();
+              if (call > 0) return;
               for (Index l = 0; l < lines_each && line < last_line; ++l, ++line)
                 __builtin_prefetch(next + line * packed_side, 0, 2);
               for (Index r = 2 * step; r < std::min(2 * step + 2, ahead_rows); ++r) {
