@@ -115,15 +115,12 @@ struct Kernel<AttentionBackward<P>> {
         memory.masks[v].queries(*memory.mask_keys, static_cast<std::uint32_t>(first + 16 * v));
     for (Index from = 0; from < item.padded_keys(); from += key_block) {
       Index const key_steps = std::min(item.padded_keys() - from, key_block) / tile_step;
-      scores(item, from / tile_step, 0, 0, memory);
-      value_scores(item, from / tile_step, 0, 0, memory);
+      NextScores(slices, from / tile_step, 0, 0, memory).all(slices);
+      hide_beyond(item, from / tile_step, memory.scores);
       for (Index i = 0; i < key_steps; ++i)
         for (Index j = 0; j < steps; ++j) {
           Block const at{from / tile_step, key_steps, steps, i, j};
-          if (item.dropout.active())
-            slopes<true>(item, at, memory, ahead);
-          else
-            slopes<false>(item, at, memory, ahead);
+          slopes(item, at, memory, ahead);
         }
       products(item, from / tile_step, key_steps, steps, first > 0, memory);
     }
@@ -165,17 +162,47 @@ struct Kernel<AttentionBackward<P>> {
     }
   }
 
-  /// Scores of key step i with query step j, and dy's products with the values; `parity` of the buffer.
-  HONE_SIMD_INLINE static void scores(TileItem const& item, Index i, Index j, Index parity, Memory const& memory) {
-    Index const slices = item.slices;
-    float* const to = memory.scores + parity * square;
-    tile_scores<2>(slices, memory.keys + i * 2 * slices * tile_halves, memory.q_columns + j * 2 * slices * tile_halves, to);
-    if (item.keys < (i + 1) * tile_step) hide_scores<2>(item.keys - i * tile_step, to);
-  }
-  HONE_SIMD_INLINE static void value_scores(TileItem const& item, Index i, Index j, Index parity, Memory const& memory) {
-    Index const slices = item.slices;
-    tile_scores<2>(slices, memory.values + i * 2 * slices * tile_halves, memory.dy_columns + j * 2 * slices * tile_halves,
-                   memory.value_scores + parity * square);
+  /// What the tiles do beside a square, an operation at a time: the scores of the next, and dy's products with values there.
+  struct NextScores {
+    bfloat16 const *keys = nullptr, *queries, *values, *dy;  // null: there is no next square
+    float *scores, *value_scores;
+
+    HONE_SIMD_INLINE NextScores(Index slices, Index i, Index j, Index parity, Memory const& memory)
+        : keys(memory.keys + i * 2 * slices * tile_halves),
+          queries(memory.q_columns + j * 2 * slices * tile_halves),
+          values(memory.values + i * 2 * slices * tile_halves),
+          dy(memory.dy_columns + j * 2 * slices * tile_halves),
+          scores(memory.scores + parity * square),
+          value_scores(memory.value_scores + parity * square) {}
+
+    static constexpr int each(int slices) { return 8 * slices + 4; }
+    static constexpr int operations(int slices) { return 2 * each(slices); }
+    template <int slices, int operation>
+    HONE_SIMD_INLINE void run() const {
+      if constexpr (operation < each(slices))
+        of<slices, operation>(keys, queries, scores);
+      else
+        of<slices, operation - each(slices)>(values, dy, value_scores);
+    }
+    HONE_SIMD_INLINE void all(Index slices) const {
+      tile_scores<2>(slices, keys, queries, scores);
+      tile_scores<2>(slices, values, dy, value_scores);
+    }
+
+   private:
+    template <int slices, int operation>
+    HONE_SIMD_INLINE static void of(bfloat16 const* a, bfloat16 const* b, float* to) {
+      if constexpr (operation == 0) zero_tiles<4>();
+      if constexpr (operation < 8 * slices) {
+        constexpr Index slice = operation / 8 * tile_halves;
+        block_operation<operation % 8>(a + slice, slices * tile_halves, b + slice, slices * tile_halves);
+      } else {
+        tile_store<operation - 8 * slices>(to + (operation - 8 * slices) * tile_floats, 64);
+      }
+    }
+  };
+  HONE_SIMD_INLINE static void hide_beyond(TileItem const& item, Index i, float* scores) {
+    if (item.keys < (i + 1) * tile_step) hide_scores<2>(item.keys - i * tile_step, scores);
   }
 
   /// What a block of keys adds to dv, dk and dq.
@@ -200,8 +227,34 @@ struct Kernel<AttentionBackward<P>> {
   }
 
   /// dS (without its factors) and M P of a square, in the orders that the products read.
-  template <bool drops>
   HONE_TARGET static void slopes(TileItem const& item, Block const& at, Memory const& memory, RowsAhead& ahead) {
+    Index const next_j = at.j + 1 == at.query_steps ? 0 : at.j + 1, next_i = next_j == 0 ? at.i + 1 : at.i;
+    Index const parity = (at.i * at.query_steps + at.j) % 2;
+    if (next_i == at.key_steps) {  // nothing for the tiles to do
+      NextScores const none(item.slices, 0, 0, 0, memory);
+      return item.dropout.active() ? slopes<true, 0>(item, at, none, memory, ahead)
+                                   : slopes<false, 0>(item, at, none, memory, ahead);
+    }
+    NextScores const next(item.slices, at.first_step + next_i, next_j, 1 - parity, memory);
+    auto const with = [&](auto slices) HONE_TARGET {
+      if (slices == 0) next.all(item.slices);
+      if (item.dropout.active())
+        slopes<true, slices>(item, at, next, memory, ahead);
+      else
+        slopes<false, slices>(item, at, next, memory, ahead);
+    };
+    if (item.slices == 1)
+      with(std::integral_constant<int, 1>{});
+    else if (item.slices == 2)
+      with(std::integral_constant<int, 2>{});
+    else
+      with(std::integral_constant<int, 0>{});
+    hide_beyond(item, at.first_step + next_i, next.scores);
+  }
+  /// @tparam slices  of `next`; 0: nothing is to be done beside
+  template <bool drops, int slices>
+  HONE_TARGET static void slopes(TileItem const& item, Block const& at, NextScores const& next, Memory const& memory,
+                                 RowsAhead& ahead) {
     Index const i = at.i, j = at.j;
     Vec<float> const by = splat(static_cast<float>(std::fabs(item.scale) * 1.4426950408889634));
     Words const bound = Words{} + (item.dropout.threshold << 16);
@@ -211,28 +264,37 @@ struct Kernel<AttentionBackward<P>> {
       less[v] = load(memory.delta + j * tile_step + 16 * v);
     }
     Index const parity = (i * at.query_steps + j) % 2;
-    Index const next_j = j + 1 == at.query_steps ? 0 : j + 1, next_i = next_j == 0 ? i + 1 : i;
-    for (Index group = 0; group < 4; ++group) {
-      float const* const scores_here = memory.scores + parity * square + group * 8 * 16;
-      float const* const value_scores_here = memory.value_scores + parity * square + group * 8 * 16;
+    float const* const scores = memory.scores + parity * square;
+    float const* const value_scores = memory.value_scores + parity * square;
+    bfloat16* const pairs = memory.slope_pairs + (i * at.query_steps + j) * 2 * tile_halves;
+    // Places for the tiles' operations, of which each gets its share.
+    constexpr int of_words = drops ? MaskWords::rounds_beside : 0, of_group = of_words + 8;
+    auto const beside = [&](auto place) HONE_SIMD_INLINE {
+      if constexpr (slices > 0) {
+        constexpr int operations = NextScores::operations(slices), places = 4 * of_group;
+        constexpr int first = place * operations / places, end = (place + 1) * operations / places;
+        unrolled<end - first>([&](auto n) HONE_SIMD_INLINE { next.template run<slices, first + n>(); });
+      }
+    };
+    unrolled<4>([&](auto group) HONE_SIMD_INLINE {
       Words words[2][4];
       if constexpr (drops)
         MaskWords::words(*memory.mask_keys, memory.masks + 2 * j,
                          static_cast<std::uint32_t>(item.head * 8192 + 4 * (at.first_step + i) + group), words,
-                         [](auto) {});
-      Index const tile = (2 * i + group / 2) * at.query_steps + j;
-      bfloat16* const weights = memory.weights + tile * tile_halves + group % 2 * 8 * 32;
-      bfloat16* const slopes = memory.slopes + tile * tile_halves + group % 2 * 8 * 32;
-      bfloat16* const pairs = memory.slope_pairs + (i * at.query_steps + j) * 2 * tile_halves + group * 4 * 32;
-      HONE_UNROLL for (int w = 0; w < 4; ++w) {
+                         [&](auto round) HONE_SIMD_INLINE {
+                           beside(std::integral_constant<int, group * of_group + round>{});
+                         });
+      Index const rows_before = ((2 * i + group / 2) * at.query_steps + j) * tile_halves + group % 2 * 8 * 32;
+      bfloat16 *const weights = memory.weights + rows_before, *const slopes = memory.slopes + rows_before;
+      unrolled<4>([&](auto w) HONE_SIMD_INLINE {
         ahead.some();
         HalfWords rows[2];
-        HONE_UNROLL for (int odd = 0; odd < 2; ++odd) {
+        unrolled<2>([&](auto odd) HONE_SIMD_INLINE {
           Vec<float> ds[2], kept_p[2];
           HONE_UNROLL for (int v = 0; v < 2; ++v) {
-            Index const place = v * tile_step * 16 + (2 * w + odd) * 16;
-            Vec<float> const p = exponential2(fused(load(scores_here + place), by, low[v]));
-            Vec<float> const dp = load(value_scores_here + place);
+            Index const place = v * tile_step * 16 + (8 * group + 2 * w + odd) * 16;
+            Vec<float> const p = exponential2(fused(load(scores + place), by, low[v]));
+            Vec<float> const dp = load(value_scores + place);
             if constexpr (drops) {
               LaneMask const mask = words_at_least(odd ? words[v][w] : words[v][w] << 16, bound);
               ds[v] = p * difference_or(mask, dp, less[v], -less[v]);
@@ -246,15 +308,13 @@ struct Kernel<AttentionBackward<P>> {
           rows[odd] = narrow_both(ds[0], ds[1]);
           std::memcpy(weights + (2 * w + odd) * 32, &weight, sizeof weight);
           std::memcpy(slopes + (2 * w + odd) * 32, &rows[odd], sizeof rows[odd]);
-        }
+          beside(std::integral_constant<int, group * of_group + of_words + 2 * w + odd>{});
+        });
         HalfWords const first = unpacked_low(rows[0], rows[1]), second = unpacked_high(rows[0], rows[1]);
-        std::memcpy(pairs + w * 32, &first, sizeof first);
-        std::memcpy(pairs + tile_halves + w * 32, &second, sizeof second);
-      }
-      if (next_i == at.key_steps) continue;
-      if (group == 0) scores(item, at.first_step + next_i, next_j, 1 - parity, memory);
-      if (group == 1) value_scores(item, at.first_step + next_i, next_j, 1 - parity, memory);
-    }
+        std::memcpy(pairs + (4 * group + w) * 32, &first, sizeof first);
+        std::memcpy(pairs + tile_halves + (4 * group + w) * 32, &second, sizeof second);
+      });
+    });
   }
 };
 
