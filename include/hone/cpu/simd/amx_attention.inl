@@ -170,8 +170,8 @@ struct Kernel<AttentionForward<P>> {
   }
 
   /// What the tiles do during a step: the next step's scores, and the product of the last step's probabilities with values.
-  /// One operation at a time, for between the vector instructions: beside one operation the processor has time for some 20 of
-  /// those, but what waits behind several operations in a row does not run beside them.
+  /// One operation at a time, for between the vector instructions: some 20 of those run beside each, but what stands behind
+  /// several operations in a row waits for them.
   struct StepTiles {
     Index slices;
     bfloat16 const *keys, *queries;

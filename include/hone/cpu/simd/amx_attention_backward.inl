@@ -164,7 +164,7 @@ struct Kernel<AttentionBackward<P>> {
 
   /// What the tiles do beside a square, an operation at a time: the scores of the next, and dy's products with values there.
   struct NextScores {
-    bfloat16 const *keys = nullptr, *queries, *values, *dy;  // null: there is no next square
+    bfloat16 const *keys, *queries, *values, *dy;
     float *scores, *value_scores;
 
     HONE_SIMD_INLINE NextScores(Index slices, Index i, Index j, Index parity, Memory const& memory)

@@ -122,10 +122,13 @@ struct Kernel<EmbeddingBackward<P>> {
   HONE_TARGET static void clear(M* row, Index count) {
     using Unsigned = typename VectorOf<M>::Unsigned;
     Unsigned bits{};
-    for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE { bits |= reinterpret_cast<Unsigned>(load(row + c, part)); });
+    for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE {
+      bits |= reinterpret_cast<Unsigned>(load(row + c, part));
+    });
     auto any = bits[0];
     for (int i = 1; i < lanes<M>; ++i) any |= bits[i];
-    if (any != 0) for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE { store(row + c, Vec<M>{}, part); });
+    if (any == 0) return;
+    for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE { store(row + c, Vec<M>{}, part); });
   }
   /// Columns `begin`, ... of the segments' table.
   HONE_TARGET static void sum_columns(EmbeddingBackward<P> const& op, Index begin) {
