@@ -104,11 +104,13 @@ struct FirstColumns {
   Index count;
 };
 
-/// One block of the result whose sums are ready, finished a few rows (Finish::strip_rows) at a time.
+/// One block of the result whose sums are ready, finished a few rows at a time, or a part of what is to be done with them:
+/// finish(row, count, column, sums, columns, part, state) for strips of Finish::strip_rows rows and parts 0 ..
+/// Finish::parts - 1 of each, in turn.
 template <class Finish>
 class BlockFinisher {
  public:
-  static constexpr int strip_rows = Finish::strip_rows, strips = static_cast<int>(packed_side) / strip_rows;
+  static constexpr int parts = static_cast<int>(packed_side) / Finish::strip_rows * Finish::parts;  ///< of a block
 
   BlockFinisher(Index rows, Index cols, Finish const& finish) : rows_(rows), cols_(cols), finish_(finish) {}
 
@@ -117,21 +119,23 @@ class BlockFinisher {
     row_ = row;
     column_ = column;
     sums_ = sums;
-    left_ = strips;
+    left_ = parts;
   }
   HONE_SIMD_INLINE bool waiting() const { return left_ > 0; }
-  HONE_SIMD_INLINE void strip() {
+  HONE_SIMD_INLINE void part() {
     if (left_ == 0) return;
     --left_;
+    int const part = Finish::parts - 1 - left_ % Finish::parts;
     if (row_ < rows_) {
-      int const count = static_cast<int>(std::min<Index>(strip_rows, rows_ - row_));
+      int const count = static_cast<int>(std::min<Index>(Finish::strip_rows, rows_ - row_));
       if (column_ + packed_side <= cols_)
-        finish_(row_, count, column_, sums_, AllColumns{});
+        finish_(row_, count, column_, sums_, AllColumns{}, part, state_);
       else
-        finish_(row_, count, column_, sums_, FirstColumns{cols_ - column_});
+        finish_(row_, count, column_, sums_, FirstColumns{cols_ - column_}, part, state_);
     }
-    row_ += strip_rows;
-    sums_ += strip_rows * packed_side;
+    if (part + 1 < Finish::parts) return;
+    row_ += Finish::strip_rows;
+    sums_ += Finish::strip_rows * packed_side;
   }
 
  private:
@@ -140,6 +144,7 @@ class BlockFinisher {
   Index row_ = 0, column_ = 0;
   float const* sums_ = nullptr;
   int left_ = 0;
+  typename Finish::State state_;
 };
 
 /// Blocks of the result: rows [first_row, last_row), columns [first_column, last_column), counted in blocks.
@@ -175,9 +180,9 @@ HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat1
       Index credit = 0;
       multiply_block<false, true>(steps, left, right + j * steps * packed_step, block, packed_side, false,
                             [&](Index step, int call) HONE_SIMD_INLINE {
-                              for (credit += finisher.strips; credit >= beside_calls * steps;
+                              for (credit += finisher.parts; credit >= beside_calls * steps;
                                    credit -= beside_calls * steps)
-                                finisher.strip();
+                                finisher.part();
                               if (call > 0) return;
                               for (Index line = 0; line < lines_each; ++line)
                                 if (ahead_row < ahead_end) {
@@ -187,12 +192,12 @@ HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat1
                               if (Index const line = 8 * (step - (steps - 10)); line >= 0 && line < 64)
                                 HONE_UNROLL for (Index l = 0; l < 8; ++l) prefetch_to_write(block + (line + l) * 16);
                             });
-      while (finisher.waiting()) finisher.strip();
+      while (finisher.waiting()) finisher.part();
       finisher.begin(i * packed_side, j * packed_side, block);
       turn = 1 - turn;
     }
   }
-  while (finisher.waiting()) finisher.strip();
+  while (finisher.waiting()) finisher.part();
 }
 
 }  // namespace hone::detail::HONE_SIMD

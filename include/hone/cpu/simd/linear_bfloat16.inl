@@ -31,6 +31,25 @@ HONE_SIMD_INLINE inline void store_row(bfloat16* to, RowPart row, FirstColumns c
   Line const line = narrow_line(row.low, row.high);
   std::memcpy(to, &line, static_cast<std::size_t>(columns.count) * sizeof(bfloat16));
 }
+/// For what is read much later, when it has left all caches: whole lines go past them to memory, without being read first.
+/// Others see it after passing_stores_done().
+template <class Columns>
+HONE_SIMD_INLINE inline void store_row_passing(bfloat16* to, RowPart row, Columns columns) {
+#if HONE_SIMD_AMX
+  if constexpr (std::is_same_v<Columns, AllColumns>)
+    if (reinterpret_cast<std::uintptr_t>(to) % sizeof(Line) == 0) {
+      Line const line = narrow_line(row.low, row.high);
+      __asm__ volatile("vmovntdq %1, %0" : "=m"(*reinterpret_cast<char(*)[sizeof(Line)]>(to)) : "v"(line));
+      return;
+    }
+#endif
+  store_row(to, row, columns);
+}
+HONE_SIMD_INLINE inline void passing_stores_done() {
+#if HONE_SIMD_AMX
+  __asm__ volatile("sfence" : : : "memory");
+#endif
+}
 HONE_SIMD_INLINE inline void store_row(float* to, RowPart row, AllColumns) {
   store(to, row.low);
   store(to + lanes<float>, row.high);
@@ -56,13 +75,15 @@ HONE_SIMD_INLINE inline RowPart load_row(T const* from, FirstColumns columns) {
 
 /// y = sums + bias, or y += sums.
 struct StoreSums {
-  static constexpr int strip_rows = 2;
+  static constexpr int strip_rows = 2, parts = 1;
+  struct State {};
   MatrixView<bfloat16> y;
   VectorView<bfloat16 const> bias;
   Write write;
 
   template <class Columns>
-  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int,
+                                   State&) const {
     RowPart extra{};
     if (bias) extra = load_row(bias.data + column, columns);
     for (int r = 0; r < count; ++r) {
@@ -79,12 +100,14 @@ struct StoreSums {
 /// u = sums + bias, h = activation(u).
 template <Activation kind>
 struct StoreActivated {
-  static constexpr int strip_rows = 1;
+  static constexpr int strip_rows = 1, parts = 1;
+  struct State {};
   MatrixView<bfloat16> u, h;
   VectorView<bfloat16 const> bias;
 
   template <class Columns>
-  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int,
+                                   State&) const {
     RowPart const extra = bias ? load_row(bias.data + column, columns) : RowPart{};
     for (int r = 0; r < count; ++r) {
       RowPart value = load_row(sums + r * packed_side), activated, derivative;
@@ -95,21 +118,21 @@ struct StoreActivated {
       bfloat16* const to = h.row(row + r) + column;
       store_row(to, activated, columns);
       prefetch_to_write(to + packed_side);
-      if (!u) continue;
-      store_row(u.row(row + r) + column, value, columns);
-      prefetch_to_write(u.row(row + r) + column + packed_side);
+      if (u) store_row_passing(u.row(row + r) + column, value, columns);  // read in backward
     }
   }
 };
 /// du = sums * activation'(u).
 template <Activation kind>
 struct StoreDerived {
-  static constexpr int strip_rows = 1;
+  static constexpr int strip_rows = 1, parts = 1;
+  struct State {};
   MatrixView<bfloat16 const> u;
   MatrixView<bfloat16> du;
 
   template <class Columns>
-  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int,
+                                   State&) const {
     for (int r = 0; r < count; ++r) {
       RowPart value = load_row(sums + r * packed_side), activated, derivative;
       RowPart const at = load_row(u.row(row + r) + column, columns);
@@ -124,10 +147,15 @@ struct StoreDerived {
     }
   }
 };
-/// z = residual + dropout(sums + bias).
+/// z = residual + dropout(sums + bias). With dropout, four rows' random bits come first, in parts.
 template <bool drops>
 struct StoreResidual {
-  static constexpr int strip_rows = drops ? 4 : 1;
+  static constexpr int strip_rows = drops ? 4 : 1, bit_parts = 2, parts = drops ? bit_parts + strip_rows : 1;
+  struct State {
+    Words words[4];
+    std::uint32_t key0, key1;
+    Vec<float> kept[4];  // of each row 32 columns' random bits, 16 each
+  };
   MatrixView<bfloat16 const> residual;
   VectorView<bfloat16 const> bias;
   Dropout dropout;
@@ -135,34 +163,43 @@ struct StoreResidual {
   MatrixView<bfloat16> z;
 
   template <class Columns>
-  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
-    RowPart const extra = bias ? load_row(bias.data + column, columns) : RowPart{};
-    Vec<float> kept[4];  // 32 columns' random bits, 16 each
-    if constexpr (drops) random_bits(row, count, column, kept);
-    for (int r = 0; r < count; ++r) {
-      RowPart value = load_row(sums + r * packed_side);
-      RowPart const joins = load_row(residual.row(row + r) + column, columns);
-      value.low += extra.low;
-      value.high += extra.high;
-      if constexpr (drops) {
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int part,
+                                   State& state) const {
+    if constexpr (!drops) {
+      finish(row, column, sums, columns, [](RowPart&) {});
+    } else if (part == 0) {
+      begin_bits(row, count, column, state);
+    } else if (part < bit_parts) {
+      end_bits(state);
+    } else if (int const r = part - bit_parts; r < count) {
+      finish(row + r, column, sums + r * packed_side, columns, [&](RowPart& value) HONE_SIMD_INLINE {
         VectorOf<bfloat16>::Bits bits[2];
-        std::memcpy(bits, &kept[r], sizeof bits);
+        std::memcpy(bits, &state.kept[r], sizeof bits);
         value.low *= factors(bits[0]);
         value.high *= factors(bits[1]);
-      }
-      value.low += joins.low;
-      value.high += joins.high;
-      bfloat16* const to = z.row(row + r) + column;
-      store_row(to, value, columns);
-      prefetch_to_write(to + packed_side);
-      __builtin_prefetch(residual.row(row + r) + column + packed_side, 0, 3);
+      });
     }
   }
 
  private:
   static_assert(word_lanes == 16, "a call of philox_vectors serves 8 columns in each of 16 lanes");
 
-  HONE_SIMD_INLINE void random_bits(Index row, int count, Index column, Vec<float> (&kept)[4]) const {
+  template <class Columns, class Drop>
+  HONE_SIMD_INLINE void finish(Index row, Index column, float const* sums, Columns columns, Drop const& drop) const {
+    RowPart value = load_row(sums);
+    RowPart const extra = bias ? load_row(bias.data + column, columns) : RowPart{};
+    RowPart const joins = load_row(residual.row(row) + column, columns);
+    value.low += extra.low;
+    value.high += extra.high;
+    drop(value);
+    value.low += joins.low;
+    value.high += joins.high;
+    bfloat16* const to = z.row(row) + column;
+    store_row(to, value, columns);
+    prefetch_to_write(to + packed_side);
+    __builtin_prefetch(residual.row(row) + column + packed_side, 0, 3);
+  }
+  HONE_SIMD_INLINE void begin_bits(Index row, int count, Index column, State& state) const {
     alignas(64) std::uint32_t blocks[16], positions[16], examples[16];
     for (int lane = 0; lane < 16; ++lane) {
       Index const of = row + std::min(lane / 4, count - 1);
@@ -170,17 +207,23 @@ struct StoreResidual {
       positions[lane] = static_cast<std::uint32_t>(rows.position[of]);
       examples[lane] = static_cast<std::uint32_t>(rows.example(of));
     }
-    Words words[4];
+    Words* const words = state.words;
     std::memcpy(&words[0], blocks, sizeof blocks);
     std::memcpy(&words[1], positions, sizeof positions);
     std::memcpy(&words[2], examples, sizeof examples);
     words[3] = Words{} + dropout.step;
-    philox_vectors(words[0], words[1], words[2], words[3], dropout.key0, dropout.key1);
-    for (int w = 0; w < 4; ++w) kept[w] = reinterpret_cast<Vec<float>>(words[w]);
-    interleave<float>(kept[0], kept[2]);
-    interleave<float>(kept[1], kept[3]);
-    interleave<float>(kept[0], kept[1]);
-    interleave<float>(kept[2], kept[3]);  // vector r now has the words of lanes 4 r .. 4 r + 3, lane by lane
+    state.key0 = dropout.key0;
+    state.key1 = dropout.key1;
+    philox_rounds<5>(words[0], words[1], words[2], words[3], state.key0, state.key1);
+  }
+  HONE_SIMD_INLINE void end_bits(State& state) const {
+    Words* const words = state.words;
+    philox_rounds<5>(words[0], words[1], words[2], words[3], state.key0, state.key1);
+    for (int w = 0; w < 4; ++w) state.kept[w] = reinterpret_cast<Vec<float>>(words[w]);
+    interleave<float>(state.kept[0], state.kept[2]);
+    interleave<float>(state.kept[1], state.kept[3]);
+    interleave<float>(state.kept[0], state.kept[1]);
+    interleave<float>(state.kept[2], state.kept[3]);  // vector r now has the words of lanes 4 r .. 4 r + 3, lane by lane
   }
   HONE_SIMD_INLINE Vec<float> factors(VectorOf<bfloat16>::Bits bits) const {
     Words const words = __builtin_convertvector(bits, Words);
@@ -213,6 +256,7 @@ HONE_TARGET void multiply_rows(HostContext& context, MatrixView<bfloat16 const> 
     bfloat16* const edge = scratch<bfloat16>(Scratch::row_panels, steps * packed_step);
     TileRegion const tiles;
     multiply_range(range, a, right, cols, edge, finish);
+    passing_stores_done();
   });
 }
 

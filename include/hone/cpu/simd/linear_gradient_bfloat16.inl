@@ -8,12 +8,14 @@ inline constexpr Index gradient_blocks = 24;
 
 /// dw = sums, or dw += sums.
 struct StoreGradient {
-  static constexpr int strip_rows = 4;
+  static constexpr int strip_rows = 4, parts = 1;
+  struct State {};
   MatrixView<float> dw;
   bool adds;
 
   template <class Columns>
-  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns) const {
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int,
+                                   State&) const {
     for (int r = 0; r < count; ++r) {
       RowPart value = load_row(sums + r * packed_side);
       float* const to = dw.row(row + r) + column;
@@ -99,8 +101,8 @@ struct Kernel<LinearBackwardParameters<P>> {
             Index line = (block - begin) * length * lines_each, credit = 0;
             Index const last_line = other + 1 < passing ? packed_side * length : 0;
             auto const beside = [&](Index step, int call) HONE_SIMD_INLINE {
-              for (credit += finisher.strips; credit >= beside_calls * length; credit -= beside_calls * length)
-                finisher.strip();
+              for (credit += finisher.parts; credit >= beside_calls * length; credit -= beside_calls * length)
+                finisher.part();
               if (call > 0) return;
               for (Index l = 0; l < lines_each && line < last_line; ++l, ++line)
                 __builtin_prefetch(next + line * packed_side, 0, 2);
@@ -113,10 +115,10 @@ struct Kernel<LinearBackwardParameters<P>> {
               multiply_block<true, false>(length, packed_left(mine), theirs, products[turn], packed_side, false, beside);
             else
               multiply_block<false, true>(length, packed_left(theirs), mine, products[turn], packed_side, false, beside);
-            while (finisher.waiting()) finisher.strip();
+            while (finisher.waiting()) finisher.part();
             finisher.begin(row, column, products[turn]);
           }
-        while (finisher.waiting()) finisher.strip();
+        while (finisher.waiting()) finisher.part();
       }
       if (rows_stay)
         for (Index block = begin; block < end; ++block) add_bias(op, block, sums[block - begin]);
