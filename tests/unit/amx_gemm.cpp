@@ -1,6 +1,8 @@
 // Products of bfloat16 matrices on tiles: against sums in double of the same bfloat16 inputs, and the processor's tiles
 // against emulated ones to the bit.
+#include <cstring>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -265,6 +267,29 @@ TEST_CASE("the processor's tiles give the bits of the emulated ones") {
       REQUIRE(std::memcmp(sums[0], sums[1], sizeof sums[0]) == 0);
     }
   }
+}
+
+TEST_CASE("what GELU keeps for backward has the same bits on whole cache lines, which go past the caches, and elsewhere") {
+  if (!has_amx()) HONE_SKIP("this processor has no AMX");
+  constexpr Index rows = 300, inputs = 64, outputs = 96, room = rows * outputs + 64;
+  Problem const p(rows, inputs, outputs, 0);
+  std::vector<bfloat16> memory[2], results[2];
+  Values h(rows, outputs);
+  HostContext context({.threads = 2});
+  for (int shift : {0, 1}) {
+    memory[shift].assign(room, bfloat16(-7));
+    void* line = memory[shift].data();
+    std::size_t left = room * sizeof(bfloat16);
+    bfloat16* const u = static_cast<bfloat16*>(std::align(64, 64, line, left)) + shift;
+    LinearActivationForward<mixed> const op{Activation::gelu, p.x.view(), p.weight.view(), p.bias.vector(),
+                                            {u, rows, outputs}, h.view()};
+    Processor::run(context, op);
+    results[shift].assign(u, u + rows * outputs);
+    CHECK((u == memory[shift].data() || u[-1].bits == bfloat16(-7).bits));
+    CHECK(u[rows * outputs].bits == bfloat16(-7).bits);
+  }
+  CHECK(std::memcmp(results[0].data(), results[1].data(), results[0].size() * sizeof(bfloat16)) == 0);
+  CHECK(results[0][0].bits == p.results<Emulated>(1).u(0, 0).bits);
 }
 #endif
 
