@@ -91,12 +91,15 @@ struct Kernel<AttentionForward<P>> {
         tiles.scores = memory.scores + (step + 1) % 2 * tile_step * tile_step;
       }
       if (now.waiting) tiles.values = memory.values + (step - 1) * slices * 2 * tile_halves;
-      if (slices == 1)
-        probabilities<vectors, 1>(item, step, tiles, masks, now, memory, ahead);
-      else if (slices == 2)
-        probabilities<vectors, 2>(item, step, tiles, masks, now, memory, ahead);
+      auto const with = [&](auto woven) HONE_TARGET {
+        probabilities<vectors, woven>(item, step, tiles, masks, now, memory, ahead);
+      };
+      if (vectors == 2 && slices == 1)
+        with(std::integral_constant<int, vectors == 2 ? 1 : 0>{});
+      else if (vectors == 2 && slices == 2)
+        with(std::integral_constant<int, vectors == 2 ? 2 : 0>{});
       else
-        probabilities<vectors, 0>(item, step, tiles, masks, now, memory, ahead);
+        with(std::integral_constant<int, 0>{});
       if (step + 1 < steps) hide_beyond<vectors>(item, step + 1, memory);
     }
     for (Index s = 0; s < slices; ++s) add_values<vectors>(slices, steps - 1, s, memory);
@@ -170,51 +173,45 @@ struct Kernel<AttentionForward<P>> {
   }
 
   /// What the tiles do during a step: the next step's scores, and the product of the last step's probabilities with values.
-  /// One operation at a time, for between the vector instructions: some 20 of those run beside each, but what stands behind
-  /// several operations in a row waits for them.
+  /// With 32 queries one operation at a time, for between the vector instructions: some 20 of those run beside each, but
+  /// what stands behind several operations in a row waits for them.
   struct StepTiles {
     Index slices;
     bfloat16 const *keys, *queries;
-    float* scores;  // null: there is no next step
+    float* scores;                     // null: there is no next step
     bfloat16 const *values, *weights;  // null: no last step
     float* sums;
 
-    template <int vectors>
-    static constexpr int slice_operations = vectors == 2 ? 8 : 5;
-    template <int vectors>
-    static constexpr int score_operations(int of_slices) { return of_slices * slice_operations<vectors> + 2 * vectors; }
-    template <int vectors>
-    static constexpr int value_operations = slice_operations<vectors> + 4 * vectors;
-    template <int vectors>
-    static constexpr int operations(int of_slices) {
-      return score_operations<vectors>(of_slices) + of_slices * value_operations<vectors>;
-    }
+    static constexpr int of_block = 8, of_values = 4 + of_block + 4;  // operations of a slice
+    static constexpr int of_scores(int of_slices) { return of_slices * of_block + 4; }
+    static constexpr int operations(int of_slices) { return of_scores(of_slices) + of_slices * of_values; }
 
-    template <int vectors, int of_slices, int operation>
+    template <int of_slices, int operation>
     HONE_SIMD_INLINE void run() const {
-      constexpr int of_scores = score_operations<vectors>(of_slices), each = slice_operations<vectors>;
-      if constexpr (operation < of_scores) {
+      if constexpr (operation < of_scores(of_slices)) {
         if (!scores) return;
-        if constexpr (operation < of_slices * each) {
-          constexpr Index slice = operation / each;
-          if constexpr (operation == 0) zero_tiles<2 * vectors>();
-          block_operation<operation % each>(keys + slice * tile_halves, of_slices * tile_halves,
-                                            queries + slice * tile_halves, of_slices * tile_halves);
+        if constexpr (operation < of_slices * of_block) {
+          constexpr Index slice = operation / of_block;
+          if constexpr (operation == 0) zero_tiles<4>();
+          block_operation<operation % of_block>(keys + slice * tile_halves, of_slices * tile_halves,
+                                                queries + slice * tile_halves, of_slices * tile_halves);
         } else {
-          constexpr int tile = operation - of_slices * each;
+          constexpr int tile = operation - of_slices * of_block;
           tile_store<tile>(scores + tile * tile_floats, 64);
         }
       } else {
         if (!values) return;
-        constexpr Index slice = (operation - of_scores) / value_operations<vectors>;
-        constexpr int within = (operation - of_scores) % value_operations<vectors>;
+        constexpr int from = operation - of_scores(of_slices), within = from % of_values;
+        constexpr Index slice = from / of_values;
         float* const to = sums + 4 * slice * tile_floats;
-        if constexpr (within < 2 * vectors)
+        if constexpr (within < 4) {
           tile_load<within>(to + sums_place(within), 64);
-        else if constexpr (within < 2 * vectors + each)
-          block_operation<within - 2 * vectors>(values + slice * 2 * tile_halves, tile_halves, weights, tile_halves);
-        else
-          tile_store<within - 2 * vectors - each>(to + sums_place(within - 2 * vectors - each), 64);
+        } else if constexpr (within < 4 + of_block) {
+          block_operation<within - 4>(values + slice * 2 * tile_halves, tile_halves, weights, tile_halves);
+        } else {
+          constexpr int tile = within - 4 - of_block;
+          tile_store<tile>(to + sums_place(tile), 64);
+        }
       }
     }
 
@@ -224,6 +221,7 @@ struct Kernel<AttentionForward<P>> {
   };
 
   /// Scores of a step become probabilities, pairs of keys interleaved: a tile a vector.
+  /// @tparam slices  of the head, whose tiles' work is done in between; 0: it is done before
   template <int vectors, int slices>
   HONE_TARGET static void probabilities(TileItem const& item, Index step, StepTiles const& tiles,
                                         MaskWords const (&masks)[vectors], Progress<vectors>& now, Memory const& memory,
@@ -251,9 +249,9 @@ struct Kernel<AttentionForward<P>> {
     constexpr int of_words = drops ? MaskWords::rounds_beside : 0, of_group = of_words + 4 * vectors;
     auto const beside = [&](auto place) HONE_SIMD_INLINE {
       if constexpr (slices > 0) {
-        constexpr int operations = StepTiles::template operations<vectors>(slices), places = 4 * of_group;
+        constexpr int operations = StepTiles::operations(slices), places = 4 * of_group;
         constexpr int first = place * operations / places, end = (place + 1) * operations / places;
-        unrolled<end - first>([&](auto i) HONE_SIMD_INLINE { tiles.template run<vectors, slices, first + i>(); });
+        unrolled<end - first>([&](auto i) HONE_SIMD_INLINE { tiles.template run<slices, first + i>(); });
       }
     };
     unrolled<4>([&](auto group) HONE_SIMD_INLINE {

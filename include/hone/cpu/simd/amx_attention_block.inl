@@ -198,7 +198,7 @@ HONE_SIMD_INLINE inline void zero_tiles() {
   unrolled<count>([](auto tile) HONE_SIMD_INLINE { tile_zero<tile>(); });
 }
 /// One of the operations of tiles 0 .. 3 += a b in one step of depth: two tiles of a, a_row halves apart, by two of b,
-/// b_column halves apart: 0 .. 7, or with one tile of b, for tiles 0 and 1, 0 .. 4.
+/// b_column halves apart: 0 .. 7.
 template <int operation>
 HONE_SIMD_INLINE inline void block_operation(bfloat16 const* a, Index a_row, bfloat16 const* b, Index b_column) {
   if constexpr (operation == 0) tile_load<4>(a, 64);
