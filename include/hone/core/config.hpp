@@ -56,6 +56,14 @@
 #endif
 #endif
 
+// Code that is written out for speed alone is compiled where the compiler optimises, and not under the sanitizer, where it
+// would take minutes: there loops do the same.
+#if defined(__OPTIMIZE__) && !defined(HONE_ADDRESS_SANITIZER)
+#define HONE_WRITTEN_OUT 1
+#else
+#define HONE_WRITTEN_OUT 0
+#endif
+
 // Whether fibers have a switch of their own for this processor; else <ucontext.h>.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
 #define HONE_FIBER_X86_64 1

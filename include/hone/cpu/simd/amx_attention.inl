@@ -91,13 +91,14 @@ struct Kernel<AttentionForward<P>> {
         tiles.scores = memory.scores + (step + 1) % 2 * tile_step * tile_step;
       }
       if (now.waiting) tiles.values = memory.values + (step - 1) * slices * 2 * tile_halves;
+      constexpr bool weaves = weaves_tiles && vectors == 2;
       auto const with = [&](auto woven) HONE_TARGET {
-        probabilities<vectors, woven>(item, step, tiles, masks, now, memory, ahead);
+        probabilities<vectors, weaves ? woven : 0>(item, step, tiles, masks, now, memory, ahead);
       };
-      if (vectors == 2 && slices == 1)
-        with(std::integral_constant<int, vectors == 2 ? 1 : 0>{});
-      else if (vectors == 2 && slices == 2)
-        with(std::integral_constant<int, vectors == 2 ? 2 : 0>{});
+      if (weaves && slices == 1)
+        with(std::integral_constant<int, 1>{});
+      else if (weaves && slices == 2)
+        with(std::integral_constant<int, 2>{});
       else
         with(std::integral_constant<int, 0>{});
       if (step + 1 < steps) hide_beyond<vectors>(item, step + 1, memory);
@@ -246,28 +247,27 @@ struct Kernel<AttentionForward<P>> {
     float const* const scores = memory.scores + step % 2 * tile_step * tile_step;
     bfloat16* const weights = memory.weights + step % 2 * 2 * tile_halves;
     // Places for the tiles' operations, of which each gets its share.
+    constexpr bool woven = slices > 0;
     constexpr int of_words = drops ? MaskWords::rounds_beside : 0, of_group = of_words + 4 * vectors;
     auto const beside = [&](auto place) HONE_SIMD_INLINE {
-      if constexpr (slices > 0) {
-        constexpr int operations = StepTiles::operations(slices), places = 4 * of_group;
-        constexpr int first = place * operations / places, end = (place + 1) * operations / places;
-        unrolled<end - first>([&](auto i) HONE_SIMD_INLINE { tiles.template run<slices, first + i>(); });
-      }
+      constexpr int operations = StepTiles::operations(slices), places = 4 * of_group;
+      constexpr int first = place * operations / places, end = (place + 1) * operations / places;
+      each<end - first>([&](auto i) HONE_SIMD_INLINE { tiles.template run<slices, first + i>(); });
     };
-    unrolled<4>([&](auto group) HONE_SIMD_INLINE {
+    each<4, woven>([&](auto group) HONE_SIMD_INLINE {
       Words words[vectors][4];
       if constexpr (drops)
-        MaskWords::words(*memory.mask_keys, masks, block + static_cast<std::uint32_t>(group), words,
-                         [&](auto round) HONE_SIMD_INLINE {
-                           beside(std::integral_constant<int, group * of_group + round>{});
-                         });
-      unrolled<vectors>([&](auto v) HONE_SIMD_INLINE {
+        MaskWords::words<vectors, woven>(
+            *memory.mask_keys, masks, block + static_cast<std::uint32_t>(group), words, [&](auto round) HONE_SIMD_INLINE {
+              if constexpr (woven) beside(std::integral_constant<int, group * of_group + round>{});
+            });
+      each<vectors, woven>([&](auto v) HONE_SIMD_INLINE {
         Vec<float> const low = -now.reference[v];
         float const* const from = scores + (2 * v * 16 + 8 * group) * 16;
         bfloat16* const to = weights + v * tile_halves + group * 4 * 32;
         Vec<float> sums{};
         ahead.some();
-        unrolled<4>([&](auto w) HONE_SIMD_INLINE {
+        each<4, woven>([&](auto w) HONE_SIMD_INLINE {
           Vec<float> const even = exponential2(fused(load(from + 32 * w), by, low));
           Vec<float> const odd = exponential2(fused(load(from + 32 * w + 16), by, low));
           sums = w == 0 ? even + odd : sums + (even + odd);
@@ -278,7 +278,7 @@ struct Kernel<AttentionForward<P>> {
           else
             p = permuted(both, pairs);
           std::memcpy(to + 32 * w, &p, sizeof p);
-          beside(std::integral_constant<int, group * of_group + of_words + 4 * v + w>{});
+          if constexpr (woven) beside(std::integral_constant<int, group * of_group + of_words + 4 * v + w>{});
         });
         now.total[v] += sums;
       });

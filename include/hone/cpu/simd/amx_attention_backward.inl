@@ -237,11 +237,12 @@ struct Kernel<AttentionBackward<P>> {
     }
     NextScores const next(item.slices, at.first_step + next_i, next_j, 1 - parity, memory);
     auto const with = [&](auto slices) HONE_TARGET {
-      if (slices == 0) next.all(item.slices);
+      constexpr int woven = weaves_tiles ? slices : 0;
+      if (woven == 0) next.all(item.slices);
       if (item.dropout.active())
-        slopes<true, slices>(item, at, next, memory, ahead);
+        slopes<true, woven>(item, at, next, memory, ahead);
       else
-        slopes<false, slices>(item, at, next, memory, ahead);
+        slopes<false, woven>(item, at, next, memory, ahead);
     };
     if (item.slices == 1)
       with(std::integral_constant<int, 1>{});
@@ -268,28 +269,27 @@ struct Kernel<AttentionBackward<P>> {
     float const* const value_scores = memory.value_scores + parity * square;
     bfloat16* const pairs = memory.slope_pairs + (i * at.query_steps + j) * 2 * tile_halves;
     // Places for the tiles' operations, of which each gets its share.
+    constexpr bool woven = slices > 0;
     constexpr int of_words = drops ? MaskWords::rounds_beside : 0, of_group = of_words + 8;
     auto const beside = [&](auto place) HONE_SIMD_INLINE {
-      if constexpr (slices > 0) {
-        constexpr int operations = NextScores::operations(slices), places = 4 * of_group;
-        constexpr int first = place * operations / places, end = (place + 1) * operations / places;
-        unrolled<end - first>([&](auto n) HONE_SIMD_INLINE { next.template run<slices, first + n>(); });
-      }
+      constexpr int operations = NextScores::operations(slices), places = 4 * of_group;
+      constexpr int first = place * operations / places, end = (place + 1) * operations / places;
+      each<end - first>([&](auto n) HONE_SIMD_INLINE { next.template run<slices, first + n>(); });
     };
-    unrolled<4>([&](auto group) HONE_SIMD_INLINE {
+    each<4, woven>([&](auto group) HONE_SIMD_INLINE {
       Words words[2][4];
       if constexpr (drops)
-        MaskWords::words(*memory.mask_keys, memory.masks + 2 * j,
-                         static_cast<std::uint32_t>(item.head * 8192 + 4 * (at.first_step + i) + group), words,
-                         [&](auto round) HONE_SIMD_INLINE {
-                           beside(std::integral_constant<int, group * of_group + round>{});
-                         });
+        MaskWords::words<2, woven>(*memory.mask_keys, memory.masks + 2 * j,
+                                   static_cast<std::uint32_t>(item.head * 8192 + 4 * (at.first_step + i) + group), words,
+                                   [&](auto round) HONE_SIMD_INLINE {
+                                     if constexpr (woven) beside(std::integral_constant<int, group * of_group + round>{});
+                                   });
       Index const rows_before = ((2 * i + group / 2) * at.query_steps + j) * tile_halves + group % 2 * 8 * 32;
       bfloat16 *const weights = memory.weights + rows_before, *const slopes = memory.slopes + rows_before;
-      unrolled<4>([&](auto w) HONE_SIMD_INLINE {
+      each<4, woven>([&](auto w) HONE_SIMD_INLINE {
         ahead.some();
         HalfWords rows[2];
-        unrolled<2>([&](auto odd) HONE_SIMD_INLINE {
+        each<2, woven>([&](auto odd) HONE_SIMD_INLINE {
           Vec<float> ds[2], kept_p[2];
           HONE_UNROLL for (int v = 0; v < 2; ++v) {
             Index const place = v * tile_step * 16 + (8 * group + 2 * w + odd) * 16;
@@ -308,7 +308,7 @@ struct Kernel<AttentionBackward<P>> {
           rows[odd] = narrow_both(ds[0], ds[1]);
           std::memcpy(weights + (2 * w + odd) * 32, &weight, sizeof weight);
           std::memcpy(slopes + (2 * w + odd) * 32, &rows[odd], sizeof rows[odd]);
-          beside(std::integral_constant<int, group * of_group + of_words + 2 * w + odd>{});
+          if constexpr (woven) beside(std::integral_constant<int, group * of_group + of_words + 2 * w + odd>{});
         });
         HalfWords const first = unpacked_low(rows[0], rows[1]), second = unpacked_high(rows[0], rows[1]);
         std::memcpy(pairs + (4 * group + w) * 32, &first, sizeof first);

@@ -10,6 +10,13 @@ namespace hone::detail::HONE_SIMD {
 // A slice is 32 columns of a head, the depth of one multiplication; heads are padded to whole slices with zeros, sequences
 // to multiples of 32 rows. All tiles of an operand lie one after the other, 1 KiB each.
 
+/// Whether the operations of tiles stand one by one between vector instructions, or in rows before them.
+#if HONE_SIMD_AMX && HONE_WRITTEN_OUT
+inline constexpr bool weaves_tiles = true;
+#else
+inline constexpr bool weaves_tiles = false;
+#endif
+
 /// bfloat16 values, and floats, of a tile.
 inline constexpr Index tile_halves = tile_size / 2, tile_floats = tile_size / 4;
 /// Queries or keys of a step: two tiles of scores, one tile's depth.
@@ -195,7 +202,7 @@ HONE_TARGET inline void store_sums(float const* tiles, Index slices, float facto
 /// Tiles 0 .. count - 1 = 0
 template <int count>
 HONE_SIMD_INLINE inline void zero_tiles() {
-  unrolled<count>([](auto tile) HONE_SIMD_INLINE { tile_zero<tile>(); });
+  each<count>([](auto tile) HONE_SIMD_INLINE { tile_zero<tile>(); });
 }
 /// One of the operations of tiles 0 .. 3 += a b in one step of depth: two tiles of a, a_row halves apart, by two of b,
 /// b_column halves apart: 0 .. 7.

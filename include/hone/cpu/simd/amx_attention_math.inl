@@ -203,11 +203,13 @@ HONE_SIMD_INLINE inline WideWords multiplied(WideWords a, WideWords b) { return 
 
 #endif
 
-/// body(0), ..., body(count - 1), the argument a constant for the compiler.
-template <int count, class Body>
-HONE_SIMD_INLINE inline void unrolled(Body const& body) {
-  [&]<int... i>(std::integer_sequence<int, i...>) HONE_SIMD_INLINE { (body(std::integral_constant<int, i>{}), ...); }
+/// body(0), ..., body(count - 1), the argument a constant for the compiler where `written_out`.
+template <int count, bool written_out = true, class Body>
+HONE_SIMD_INLINE inline void each(Body const& body) {
+  if constexpr (written_out)
+    [&]<int... i>(std::integer_sequence<int, i...>) HONE_SIMD_INLINE { (body(std::integral_constant<int, i>{}), ...); }
   (std::make_integer_sequence<int, count>{});
+  else HONE_UNROLL for (int i = 0; i < count; ++i) body(i);
 }
 
 /// 2^x, relative error at most 3e-6 (degree 4, Remez on [0, 1]), 0 for x < -150; NaN stays NaN. What follows is rounded to
@@ -290,8 +292,8 @@ class MaskWords {
   static constexpr int rounds_beside = 7;
   /// words[v][w] holds for each query of masks[v] the random bits of keys 8 * group + 2 * w (lower half) and
   /// 8 * group + 2 * w + 1; `block` is head * 8192 + group. Several at once: each round waits for the one before.
-  /// beside(0), ..., beside(rounds_beside - 1), their argument a constant, are called between the rounds.
-  template <int vectors, class Beside>
+  /// beside(0), ..., beside(rounds_beside - 1) are called between the rounds, with constants where `written_out`.
+  template <int vectors, bool written_out, class Beside>
   HONE_SIMD_INLINE static void words(Keys const& keys, MaskWords const* masks, std::uint32_t block,
                                      Words (&words)[vectors][4], Beside const& beside) {
     std::uint64_t const a0 = std::uint64_t{multiplier0} * block;  // round one: the same for all queries
@@ -312,7 +314,7 @@ class MaskWords {
       c2[i] = exclusive_or(d0_high, masks[i / 2].product_[i % 2], keys.k1[2]);
       c3[i] = r3;
     }
-    unrolled<rounds_beside>([&](auto number) HONE_SIMD_INLINE {
+    each<rounds_beside, written_out>([&](auto number) HONE_SIMD_INLINE {
       WideWords const k0 = keys.k0[3 + number], k1 = keys.k1[3 + number];
       HONE_UNROLL for (int i = 0; i < parts; ++i) {
         WideWords const p0 = multiplied(c0[i], keys.m0), p1 = multiplied(c2[i], keys.m1);
