@@ -5,6 +5,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hone/core/host_context.hpp"
@@ -178,6 +179,26 @@ void require_same_bits(Results const& a, Results const& b) {
   });
 }
 
+/// Of what vectors make of the sums (h, du, z) each value may be rounded the other way: whether a * b + c is rounded once or
+/// twice is the compiler's choice, for each instruction set.
+void require_same_products(Results const& a, Results const& b) {
+  Results::each([&](char const* name, auto member) {
+    INFO(name);
+    auto const &x = a.*member, &y = b.*member;
+    std::string_view const what = name;
+    if (what != "h" && what != "du" && what != "z") {
+      REQUIRE(x.same_bits(y));
+      return;
+    }
+    for (Index r = 0; r < x.rows(); ++r)
+      for (Index c = 0; c < x.cols(); ++c) {
+        double const one = static_cast<float>(x(r, c)), other = static_cast<float>(y(r, c));
+        if (!(std::abs(one - other) <= machine_epsilon<bfloat16> * std::abs(one) + 2e-6))
+          FAIL(one << " and " << other << " at row " << r << ", column " << c);
+      }
+  });
+}
+
 template <class Runner>
 void check(Problem const& p) {
   INFO("rows " << p.rows << ", inputs " << p.inputs << ", outputs " << p.outputs << ", gap " << p.gap);
@@ -230,7 +251,7 @@ TEST_CASE("the processor's tiles give the bits of the emulated ones") {
   if (!has_amx()) HONE_SKIP("this processor has no AMX");
   SECTION("products") {
     for (Problem const& p : {Problem{45, 70, 39, 2}, Problem{64, 96, 32, 0}, Problem{5, 33, 65, 1}})
-      require_same_bits(p.results<Processor>(2), p.results<Emulated>(1));
+      require_same_products(p.results<Processor>(2), p.results<Emulated>(1));
   }
   SECTION("values of every size, denormal numbers among them") {
     std::mt19937 random(3);
