@@ -120,13 +120,19 @@ struct Kernel<EmbeddingBackward<P>> {
   }
   /// Most rows of a vocabulary are in no batch and zero already: then nothing need be written back to memory.
   HONE_TARGET static void clear(M* row, Index count) {
-    using Unsigned = typename VectorOf<M>::Unsigned;
-    Unsigned bits{};
-    for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE {
-      bits |= reinterpret_cast<Unsigned>(load(row + c, part));
-    });
-    auto any = bits[0];
-    for (int i = 1; i < lanes<M>; ++i) any |= bits[i];
+    auto const* const bytes = reinterpret_cast<unsigned char const*>(row);
+    Index const size = count * static_cast<Index>(sizeof(M));
+    constexpr Index step = sizeof(Words);
+    Words words{};
+    Index i = 0;
+    for (; i + step <= size; i += step) {
+      Words more;
+      std::memcpy(&more, bytes + i, sizeof more);
+      words |= more;
+    }
+    std::uint32_t any = 0;
+    for (int lane = 0; lane < word_lanes; ++lane) any |= words[lane];
+    for (; i < size; ++i) any |= bytes[i];
     if (any == 0) return;
     for_vectors<M>(count, [&](Index c, auto part) HONE_SIMD_INLINE { store(row + c, Vec<M>{}, part); });
   }
