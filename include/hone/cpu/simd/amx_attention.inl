@@ -183,34 +183,24 @@ struct Kernel<AttentionForward<P>> {
     bfloat16 const *values, *weights;  // null: no last step
     float* sums;
 
-    static constexpr int of_block = 8, of_values = 4 + of_block + 4;  // operations of a slice
-    static constexpr int of_scores(int of_slices) { return of_slices * of_block + 4; }
-    static constexpr int operations(int of_slices) { return of_scores(of_slices) + of_slices * of_values; }
+    static constexpr int of_values = 4 + block_operations + 4;  // operations of a slice
+    static constexpr int operations(int of_slices) { return score_operations(of_slices) + of_slices * of_values; }
 
     template <int of_slices, int operation>
     HONE_SIMD_INLINE void run() const {
-      if constexpr (operation < of_scores(of_slices)) {
-        if (!scores) return;
-        if constexpr (operation < of_slices * of_block) {
-          constexpr Index slice = operation / of_block;
-          if constexpr (operation == 0) zero_tiles<4>();
-          block_operation<operation % of_block>(keys + slice * tile_halves, of_slices * tile_halves,
-                                                queries + slice * tile_halves, of_slices * tile_halves);
-        } else {
-          constexpr int tile = operation - of_slices * of_block;
-          tile_store<tile>(scores + tile * tile_floats, 64);
-        }
+      if constexpr (operation < score_operations(of_slices)) {
+        if (scores) score_operation<of_slices, operation>(keys, queries, scores);
       } else {
         if (!values) return;
-        constexpr int from = operation - of_scores(of_slices), within = from % of_values;
+        constexpr int from = operation - score_operations(of_slices), within = from % of_values;
         constexpr Index slice = from / of_values;
         float* const to = sums + 4 * slice * tile_floats;
         if constexpr (within < 4) {
           tile_load<within>(to + sums_place(within), 64);
-        } else if constexpr (within < 4 + of_block) {
+        } else if constexpr (within < 4 + block_operations) {
           block_operation<within - 4>(values + slice * 2 * tile_halves, tile_halves, weights, tile_halves);
         } else {
-          constexpr int tile = within - 4 - of_block;
+          constexpr int tile = within - 4 - block_operations;
           tile_store<tile>(to + sums_place(tile), 64);
         }
       }

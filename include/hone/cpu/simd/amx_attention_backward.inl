@@ -175,30 +175,18 @@ struct Kernel<AttentionBackward<P>> {
           scores(memory.scores + parity * square),
           value_scores(memory.value_scores + parity * square) {}
 
-    static constexpr int each(int slices) { return 8 * slices + 4; }
-    static constexpr int operations(int slices) { return 2 * each(slices); }
+    static constexpr int operations(int slices) { return 2 * score_operations(slices); }
     template <int slices, int operation>
     HONE_SIMD_INLINE void run() const {
-      if constexpr (operation < each(slices))
-        of<slices, operation>(keys, queries, scores);
+      constexpr int each = score_operations(slices);
+      if constexpr (operation < each)
+        score_operation<slices, operation>(keys, queries, scores);
       else
-        of<slices, operation - each(slices)>(values, dy, value_scores);
+        score_operation<slices, operation - each>(values, dy, value_scores);
     }
     HONE_SIMD_INLINE void all(Index slices) const {
       tile_scores<2>(slices, keys, queries, scores);
       tile_scores<2>(slices, values, dy, value_scores);
-    }
-
-   private:
-    template <int slices, int operation>
-    HONE_SIMD_INLINE static void of(bfloat16 const* a, bfloat16 const* b, float* to) {
-      if constexpr (operation == 0) zero_tiles<4>();
-      if constexpr (operation < 8 * slices) {
-        constexpr Index slice = operation / 8 * tile_halves;
-        block_operation<operation % 8>(a + slice, slices * tile_halves, b + slice, slices * tile_halves);
-      } else {
-        tile_store<operation - 8 * slices>(to + (operation - 8 * slices) * tile_floats, 64);
-      }
     }
   };
   HONE_SIMD_INLINE static void hide_beyond(TileItem const& item, Index i, float* scores) {

@@ -204,8 +204,9 @@ template <int count>
 HONE_SIMD_INLINE inline void zero_tiles() {
   each<count>([](auto tile) HONE_SIMD_INLINE { tile_zero<tile>(); });
 }
-/// One of the operations of tiles 0 .. 3 += a b in one step of depth: two tiles of a, a_row halves apart, by two of b,
-/// b_column halves apart: 0 .. 7.
+/// Operations of tiles 0 .. 3 += a b in one step of depth.
+inline constexpr int block_operations = 8;
+/// One of them: two tiles of a, a_row halves apart, by two of b, b_column halves apart.
 template <int operation>
 HONE_SIMD_INLINE inline void block_operation(bfloat16 const* a, Index a_row, bfloat16 const* b, Index b_column) {
   if constexpr (operation == 0) tile_load<4>(a, 64);
@@ -216,6 +217,20 @@ HONE_SIMD_INLINE inline void block_operation(bfloat16 const* a, Index a_row, bfl
   if constexpr (operation == 5) tile_load<7>(b + b_column, 64);
   if constexpr (operation == 6) tile_multiply<2, 4, 7>();
   if constexpr (operation == 7) tile_multiply<3, 5, 7>();
+}
+
+/// tile_scores<2> an operation at a time: 0 .. score_operations(slices) - 1.
+constexpr int score_operations(int slices) { return slices * block_operations + 4; }
+template <int slices, int operation>
+HONE_SIMD_INLINE inline void score_operation(bfloat16 const* a, bfloat16 const* b, float* scores) {
+  if constexpr (operation == 0) zero_tiles<4>();
+  if constexpr (operation < slices * block_operations) {
+    constexpr Index slice = operation / block_operations * tile_halves;
+    block_operation<operation % block_operations>(a + slice, slices * tile_halves, b + slice, slices * tile_halves);
+  } else {
+    constexpr int tile = operation - slices * block_operations;
+    tile_store<tile>(scores + tile * tile_floats, 64);
+  }
 }
 
 /// Scores of 32 keys with 16 * vectors queries, [vector][key][query]: a: 2 * slices tiles, b: vectors * slices tiles.
