@@ -179,8 +179,8 @@ void require_same_bits(Results const& a, Results const& b) {
   });
 }
 
-/// Of what vectors make of the sums (h, du, z) each value may be rounded the other way: whether a * b + c is rounded once or
-/// twice is the compiler's choice, for each instruction set.
+/// Of what vectors make of the sums (h, du, z) one value in 50 may be rounded the other way: whether a * b + c is rounded once
+/// or twice is the compiler's choice, for each instruction set.
 void require_same_products(Results const& a, Results const& b) {
   Results::each([&](char const* name, auto member) {
     INFO(name);
@@ -190,12 +190,15 @@ void require_same_products(Results const& a, Results const& b) {
       REQUIRE(x.same_bits(y));
       return;
     }
+    Index others = 0;
     for (Index r = 0; r < x.rows(); ++r)
       for (Index c = 0; c < x.cols(); ++c) {
         double const one = static_cast<float>(x(r, c)), other = static_cast<float>(y(r, c));
+        others += one != other;
         if (!(std::abs(one - other) <= machine_epsilon<bfloat16> * std::abs(one) + 2e-6))
           FAIL(one << " and " << other << " at row " << r << ", column " << c);
       }
+    REQUIRE(50 * others <= x.rows() * x.cols());
   });
 }
 

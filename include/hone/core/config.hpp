@@ -57,7 +57,7 @@
 #endif
 
 // Code that is written out for speed alone is compiled where the compiler optimises, and not under the sanitizer, where it
-// would take minutes: there loops do the same.
+// would take minutes: there loops do the same, to the bit, so that files of one program may differ in it.
 #if defined(__OPTIMIZE__) && !defined(HONE_ADDRESS_SANITIZER)
 #define HONE_WRITTEN_OUT 1
 #else
