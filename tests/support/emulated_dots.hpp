@@ -55,7 +55,7 @@ void multiply_by_dots(Index steps, char const* a, Index row, Index half, Index s
     for (Index c = 0; c < packed_side; ++c) {
       float sum = adds ? sums[r * sums_row + c] : 0;
       for (Index step = 0; step < steps; ++step) {
-        if (r == 0 && c == 0) beside(step);
+        if (r == 0 && c == 0) beside(step, 0);
         for (Index k = 0; k < packed_side; ++k) {
           bfloat16 left;
           std::memcpy(&left, a + r / 16 * half + r % 16 * row + step * step_bytes + 2 * k, sizeof left);
