@@ -174,6 +174,11 @@ void count_gemm_of_columns(KernelDemand& demand, Index rows, Index results, Inde
 inline void count_squares(KernelDemand& demand, Index inner, Index columns) {
   demand.packed<bfloat16>(packed_squares(inner) * packed_squares(columns) * packed_step);
   demand.scratch<bfloat16>(Scratch::row_panels, packed_squares(inner) * packed_step);
+#if defined(HONE_X86_64_KERNELS)
+  if (demand.by_tiles<mixed>())
+    demand.scratch<float>(Scratch::block_sums,
+                          amx::waiting_sums(std::max<Index>(1, packed_squares(inner)), packed_squares(columns)));
+#endif
 }
 
 template <class P>

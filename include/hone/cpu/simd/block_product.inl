@@ -1,10 +1,10 @@
 // The inner part of products of bfloat16 matrices: blocks of 32 x 32 sums of squares of 32 x 32 (pack_bfloat16.inl).
 //
-// A block's sums stay in registers while the inner dimension is gone through from end to end: each adds its steps of 32
-// products in ascending order, whatever the sizes, the other rows and the number of threads. Right blocks are packed, as
-// many at a time as the second cache (L2) holds; left blocks are read in place and stream past them. What becomes of
-// finished sums (bias, activation, rounding, ...) is done while the next block is multiplied: the tile unit works beside the
-// vector units, which have little else to do. The same goes for fetching the next left block.
+// A block's sums stay in registers while the inner dimension is gone through, from end to end or in a few long pieces: each
+// adds its steps of 32 products in ascending order, whatever the sizes, the other rows and the number of threads. Right
+// blocks are packed, as many at a time as the second cache (L2) holds; left blocks are read in place and stream past them.
+// What becomes of finished sums (bias, activation, rounding, ...) is done while the next block is multiplied: the tile unit
+// works beside the vector units, which have little else to do. The same goes for fetching the next left block.
 namespace hone::detail::HONE_SIMD {
 
 /// Sums of one block, row-major: 32 x 32.
@@ -16,8 +16,28 @@ inline constexpr int beside_calls = 1;
 #else
 inline constexpr int beside_calls = 4;
 #endif
-/// Bytes of the second cache that resident blocks may take: of two MiB, what a neighbour on the core leaves.
+/// Bytes of the second cache that resident blocks may take: of two MiB, what a neighbour on the core leaves; or all of them.
+/// On tiles, which wait for left blocks from the third cache, all may take somewhat more: left blocks come once then.
 inline constexpr Index resident_bytes = 800 * 1024;
+/// An inner dimension of more than `long_steps` steps goes through in pieces of up to `piece_steps`, of which a left block's
+/// (32 KiB) stays in the nearest cache for all right blocks; sums wait in memory for the next piece.
+#if HONE_SIMD_DOTS
+inline constexpr Index whole_bytes = resident_bytes, long_steps = std::numeric_limits<Index>::max();
+#else
+inline constexpr Index whole_bytes = 1250 * 1024, long_steps = 24;
+#endif
+inline constexpr Index piece_steps = 16;
+
+/// How many right blocks of so many steps are resident at a time.
+constexpr Index resident_blocks(Index steps, Index column_blocks) {
+  Index const block_bytes = steps * packed_step * static_cast<Index>(sizeof(bfloat16));
+  if (column_blocks * block_bytes <= whole_bytes) return column_blocks;
+  return std::clamp<Index>(resident_bytes / block_bytes, 1, column_blocks);
+}
+/// Values of the sums that wait for the next piece.
+constexpr Index waiting_sums(Index steps, Index column_blocks) {
+  return steps > long_steps ? resident_blocks(steps, column_blocks) * block_sums : 0;
+}
 
 /// Fetches a line that will be written to, into the nearest cache.
 HONE_SIMD_INLINE inline void prefetch_to_write(void const* line) {
@@ -32,6 +52,8 @@ HONE_SIMD_INLINE inline void prefetch_to_write(void const* line) {
 struct LeftBlock {
   char const* data;
   Index row, half, step;
+
+  HONE_SIMD_INLINE LeftBlock from(Index first_step) const { return {data + first_step * step, row, half, step}; }
 };
 /// Packed by pack_left_step.
 HONE_SIMD_INLINE inline LeftBlock packed_left(bfloat16 const* data) {
@@ -154,12 +176,16 @@ struct BlockRange {
 
 /// result = finish(a b) for a range of blocks: a (M, K) read in place, b packed as [block][step]. Inside of a TileRegion.
 ///
-/// `edge` has room for a left block (for the last rows, or rows that are no multiple of 32 long).
+/// `edge` has room for a left block (for the last rows, or rows that are no multiple of 32 long), `waiting` for
+/// waiting_sums.
 template <class Finish>
 HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat16 const> a, bfloat16 const* right,
-                                            Index cols, bfloat16* edge, Finish const& finish) {
+                                            Index cols, bfloat16* edge, float* waiting, Finish const& finish) {
   Index const steps = std::max<Index>(1, packed_squares(a.cols));
   bool const whole_steps = a.cols % packed_side == 0 && a.cols > 0;
+  // Rows 2 KiB apart share their places in the nearest cache, which then has none for a piece.
+  bool const in_pieces = steps > long_steps && a.stride * static_cast<Index>(sizeof(bfloat16)) % 2048 != 0;
+  Index const pieces = in_pieces ? (steps + piece_steps - 1) / piece_steps : 1;
   alignas(64) float sums[2][block_sums];
   BlockFinisher<Finish> finisher(a.rows, cols, finish);
   int turn = 0;
@@ -175,26 +201,35 @@ HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat1
     // The next left block, line by line.
     Index ahead_row = (i + 1) * packed_side, ahead_line = 0;
     Index const ahead_end = i + 1 < range.last_row ? std::min(a.rows, ahead_row + packed_side) : ahead_row;
-    for (Index j = range.first_column; j < range.last_column; ++j) {
-      float* const block = sums[turn];
-      Index credit = 0;
-      multiply_block<false, true>(steps, left, right + j * steps * packed_step, block, packed_side, false,
-                            [&](Index step, int call) HONE_SIMD_INLINE {
-                              for (credit += finisher.parts; credit >= beside_calls * steps;
-                                   credit -= beside_calls * steps)
-                                finisher.part();
-                              if (call > 0) return;
-                              for (Index line = 0; line < lines_each; ++line)
-                                if (ahead_row < ahead_end) {
-                                  __builtin_prefetch(a.row(ahead_row) + ahead_line * packed_side, 0, 2);
-                                  if (++ahead_line == steps) ahead_line = 0, ++ahead_row;
-                                }
-                              if (Index const line = 8 * (step - (steps - 10)); line >= 0 && line < 64)
-                                HONE_UNROLL for (Index l = 0; l < 8; ++l) prefetch_to_write(block + (line + l) * 16);
-                            });
-      while (finisher.waiting()) finisher.part();
-      finisher.begin(i * packed_side, j * packed_side, block);
-      turn = 1 - turn;
+    for (Index piece = 0; piece < pieces; ++piece) {
+      Index const first = piece * steps / pieces, length = (piece + 1) * steps / pieces - first;
+      for (Index j = range.first_column; j < range.last_column; ++j) {
+        float* block = sums[turn];
+        float const* written_next = block;  // at the end of this product, or of the next
+        if (in_pieces) {
+          block = waiting + (j - range.first_column) * block_sums;
+          written_next = j + 1 < range.last_column ? block + block_sums : waiting;
+        }
+        Index credit = 0;
+        multiply_block<false, true>(length, left.from(first), right + (j * steps + first) * packed_step, block, packed_side,
+                                    piece > 0, [&](Index step, int call) HONE_SIMD_INLINE {
+                                      for (credit += finisher.parts; credit >= beside_calls * length;
+                                           credit -= beside_calls * length)
+                                        finisher.part();
+                                      if (call > 0) return;
+                                      for (Index line = 0; line < lines_each; ++line)
+                                        if (ahead_row < ahead_end) {
+                                          __builtin_prefetch(a.row(ahead_row) + ahead_line * packed_side, 0, 2);
+                                          if (++ahead_line == steps) ahead_line = 0, ++ahead_row;
+                                        }
+                                      if (Index const line = 8 * (step - (length - 10)); line >= 0 && line < 64)
+                                        HONE_UNROLL for (Index l = 0; l < 8; ++l)
+                                            prefetch_to_write(written_next + (line + l) * 16);
+                                    });
+        while (finisher.waiting()) finisher.part();
+        if (piece + 1 == pieces) finisher.begin(i * packed_side, j * packed_side, block);
+        turn = 1 - turn;
+      }
     }
   }
   while (finisher.waiting()) finisher.part();
