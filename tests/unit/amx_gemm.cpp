@@ -233,6 +233,51 @@ TEST_CASE("products on the processor's tiles are right at odd sizes") {
   check<Processor>({530, 96, 1100, 0});    // more blocks than are kept
   check<Processor>({520, 900, 40, 0});     // more inputs than outputs
   check<Processor>({70, 1600, 64, 32});
+  check<Processor>({70, 1216, 64, 0});   // inputs, or outputs, in pieces
+  check<Processor>({40, 32, 1600, 0});
+  check<Processor>({33, 800, 1000, 32});
+  check<Processor>({70, 2048, 100, 0});  // whole: rows are a multiple of 2 KiB apart
+  check<Processor>({40, 1184, 700, 0});  // more weights than stay in the second cache
+}
+
+TEST_CASE("a product has the same bits whether its inner dimension goes through in pieces or whole") {
+  auto const both = []<class Runner>(Runner) {
+    Problem const in_pieces(70, 1600, 64, 0);
+    HostContext context({.threads = 2});
+    Values y[2] = {Values(70, 64), Values(70, 64)}, x(70, 1600, 448), weight(64, 1600, 448);  // rows of 4 KiB
+    for (Index n = 0; n < 70; ++n)
+      for (Index c = 0; c < 1600; ++c) x(n, c) = in_pieces.x(n, c);
+    for (Index o = 0; o < 64; ++o)
+      for (Index c = 0; c < 1600; ++c) weight(o, c) = in_pieces.weight(o, c);
+    REQUIRE(x.view().stride * 2 % 2048 == 0);
+    Runner::run(context, LinearForward<mixed>{in_pieces.x.view(), in_pieces.weight.view(), in_pieces.bias.vector(),
+                                              y[0].view()});
+    Runner::run(context, LinearForward<mixed>{x.view(), weight.view(), in_pieces.bias.vector(), y[1].view()});
+    REQUIRE(y[0].same_bits(y[1]));
+    return y[0];
+  };
+  Values const emulated = both(Emulated{});
+  if (has_amx()) REQUIRE(emulated.same_bits(both(Processor{})));
+}
+
+TEST_CASE("results that go past the caches have the same bits as results that stay") {
+  if (!has_amx()) HONE_SKIP("this processor has no AMX");
+  constexpr Index rows = 2200, narrow = 32, wide = 1024, half = rows / 2;  // 4.3 MiB
+  Problem const p(rows, wide, narrow, 0);
+  Values const input = Values::random(rows, narrow, 9), weight = Values::random(wide, narrow, 10);
+  HostContext context({.threads = 2});
+  Values y[2] = {Values(rows, wide), Values(rows, wide)}, du[2] = {Values(rows, wide), Values(rows, wide)};
+  auto const run = [&](Index begin, Index count, Values& to_y, Values& to_du) {
+    Processor::run(context, LinearForward<mixed>{input.view().row_block(begin, count), weight.view(), {},
+                                                 to_y.view().row_block(begin, count)});
+    Processor::run(context, LinearActivationBackwardInput<mixed>{
+                                Activation::gelu, p.dy.view().row_block(begin, count), p.weight.view(),
+                                p.u.view().row_block(begin, count), to_du.view().row_block(begin, count)});
+  };
+  run(0, rows, y[0], du[0]);
+  for (Index const begin : {Index{0}, half}) run(begin, half, y[1], du[1]);
+  CHECK(y[0].same_bits(y[1]));
+  CHECK(du[0].same_bits(du[1]));
 }
 
 TEST_CASE("products by dot products of bfloat16 are right at odd sizes") {
