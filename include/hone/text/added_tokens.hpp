@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/text/tokenizer_options.hpp"
 #include "hone/text/trie.hpp"
 #include "hone/text/unicode.hpp"
@@ -29,17 +30,7 @@ class AddedTokenMatcher {
   AddedTokenMatcher() = default;
 
   /// @param patterns  what to look for, in order of precedence where two are equal, and the token that it stands for
-  explicit AddedTokenMatcher(std::vector<std::pair<std::string, AddedToken>> patterns) {
-    std::reverse(patterns.begin(), patterns.end());  // of equal strings the trie keeps the last
-    std::vector<std::pair<std::string_view, std::int32_t>> entries;
-    for (auto const& [pattern, token] : patterns) {
-      if (pattern.empty()) continue;
-      entries.emplace_back(pattern, static_cast<std::int32_t>(tokens_.size()));
-      tokens_.push_back(token);
-      begins_[static_cast<unsigned char>(pattern.front())] = true;
-    }
-    trie_ = ByteTrie(std::move(entries));
-  }
+  explicit AddedTokenMatcher(std::vector<std::pair<std::string, AddedToken>> patterns);
 
   bool empty() const { return tokens_.empty(); }
 
@@ -50,38 +41,7 @@ class AddedTokenMatcher {
   }
 
   /// Cuts `text` at its added tokens; the pieces cover it in order, empty ones are left out.
-  void cut(std::string_view text, std::vector<TextPiece>& pieces) const {
-    pieces.clear();
-    std::size_t done = 0, at = 0;
-    while (!empty() && (at = next_candidate(text, at)) < text.size()) {
-      auto const match = trie_.longest_prefix(text.substr(at));
-      if (!match) {
-        ++at;
-        continue;
-      }
-      AddedToken const& token = tokens_[static_cast<std::size_t>(match->first)];
-      std::size_t begin = at, end = at + match->second;
-      at = end;
-      if (token.single_word && (is_word_before(text, begin) || is_word_at(text, end))) continue;
-      if (token.lstrip) {
-        for (std::size_t i = begin; i > 0;) {
-          if ((character_table()[previous_code_point(text, i)] & char_white_space) == 0) break;
-          begin = i;
-        }
-        begin = std::max(begin, done);
-      }
-      if (token.rstrip) {
-        for (std::size_t i = end; i < text.size();) {
-          if ((character_table()[next_code_point(text, i)] & char_white_space) == 0) break;
-          end = i;
-        }
-      }
-      if (done < begin) pieces.push_back({std::nullopt, done, begin});
-      pieces.push_back({token.id, begin, end});
-      done = end;
-    }
-    if (done < text.size()) pieces.push_back({std::nullopt, done, text.size()});
-  }
+  void cut(std::string_view text, std::vector<TextPiece>& pieces) const;
 
  private:
   static bool is_word_before(std::string_view text, std::size_t position) {
@@ -95,5 +55,54 @@ class AddedTokenMatcher {
   std::vector<AddedToken> tokens_{};
   std::array<bool, 256> begins_{};
 };
+
+#if HONE_BODIES
+
+HONE_INLINE AddedTokenMatcher::AddedTokenMatcher(std::vector<std::pair<std::string, AddedToken>> patterns) {
+  std::reverse(patterns.begin(), patterns.end());  // of equal strings the trie keeps the last
+  std::vector<std::pair<std::string_view, std::int32_t>> entries;
+  for (auto const& [pattern, token] : patterns) {
+    if (pattern.empty()) continue;
+    entries.emplace_back(pattern, static_cast<std::int32_t>(tokens_.size()));
+    tokens_.push_back(token);
+    begins_[static_cast<unsigned char>(pattern.front())] = true;
+  }
+  trie_ = ByteTrie(std::move(entries));
+}
+
+HONE_INLINE void AddedTokenMatcher::cut(std::string_view text, std::vector<TextPiece>& pieces) const {
+  pieces.clear();
+  std::size_t done = 0, at = 0;
+  while (!empty() && (at = next_candidate(text, at)) < text.size()) {
+    auto const match = trie_.longest_prefix(text.substr(at));
+    if (!match) {
+      ++at;
+      continue;
+    }
+    AddedToken const& token = tokens_[static_cast<std::size_t>(match->first)];
+    std::size_t begin = at, end = at + match->second;
+    at = end;
+    if (token.single_word && (is_word_before(text, begin) || is_word_at(text, end))) continue;
+    if (token.lstrip) {
+      for (std::size_t i = begin; i > 0;) {
+        if ((character_table()[previous_code_point(text, i)] & char_white_space) == 0) break;
+        begin = i;
+      }
+      begin = std::max(begin, done);
+    }
+    if (token.rstrip) {
+      for (std::size_t i = end; i < text.size();) {
+        if ((character_table()[next_code_point(text, i)] & char_white_space) == 0) break;
+        end = i;
+      }
+    }
+    if (done < begin) pieces.push_back({std::nullopt, done, begin});
+    pieces.push_back({token.id, begin, end});
+    done = end;
+  }
+  if (done < text.size()) pieces.push_back({std::nullopt, done, text.size()});
+}
+
+#endif
 
 }  // namespace hone::detail

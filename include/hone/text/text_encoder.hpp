@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/text/added_tokens.hpp"
 #include "hone/text/normalizer.hpp"
 #include "hone/text/tokenizer_options.hpp"
@@ -48,32 +49,7 @@ class TextEncoder {
  public:
   TextEncoder() = default;
 
-  TextEncoder(TokenizerOptions const& options, std::vector<AddedToken> const& added) : settings_(options) {
-    CharacterTable const& table = character_table();
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      identity_[byte] = static_cast<unsigned char>(byte);
-      fold_[byte] = static_cast<unsigned char>(settings_.lowercase && byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
-      std::uint16_t const bits = table[static_cast<char32_t>(byte)];
-      bool const is_dropped = settings_.clean_text && (bits & char_removed) != 0;
-      kinds_[byte] = byte >= 128 || is_dropped        ? Kind::other
-                     : (bits & char_white_space) != 0 ? Kind::blank
-                     : (bits & char_punctuation) != 0 ? Kind::punctuation
-                                                      : Kind::word;
-    }
-    std::vector<std::pair<std::string, AddedToken>> plain, normalized;
-    for (bool const special : {true, false}) {
-      for (AddedToken const& token : added) {
-        if (token.special != special) continue;
-        if (token.normalized) {
-          normalized.emplace_back(normal_form(token.content, settings_), token);
-        } else {
-          plain.emplace_back(token.content, token);
-        }
-      }
-    }
-    plain_ = AddedTokenMatcher(std::move(plain));
-    normalized_ = AddedTokenMatcher(std::move(normalized));
-  }
+  TextEncoder(TokenizerOptions const& options, std::vector<AddedToken> const& added);
 
   /// Appends the tokens of `text` (well-formed UTF-8), at most `allowed` of them if that is not negative.
   void encode(WordPiece const& wordpiece, std::string_view text, std::int64_t allowed, std::vector<std::int32_t>& ids,
@@ -250,5 +226,37 @@ class TextEncoder {
   std::array<Kind, 256> kinds_{};
   AddedTokenMatcher plain_{}, normalized_{};
 };
+
+#if HONE_BODIES
+
+HONE_INLINE TextEncoder::TextEncoder(TokenizerOptions const& options, std::vector<AddedToken> const& added)
+    : settings_(options) {
+  CharacterTable const& table = character_table();
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    identity_[byte] = static_cast<unsigned char>(byte);
+    fold_[byte] = static_cast<unsigned char>(settings_.lowercase && byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
+    std::uint16_t const bits = table[static_cast<char32_t>(byte)];
+    bool const is_dropped = settings_.clean_text && (bits & char_removed) != 0;
+    kinds_[byte] = byte >= 128 || is_dropped        ? Kind::other
+                   : (bits & char_white_space) != 0 ? Kind::blank
+                   : (bits & char_punctuation) != 0 ? Kind::punctuation
+                                                    : Kind::word;
+  }
+  std::vector<std::pair<std::string, AddedToken>> plain, normalized;
+  for (bool const special : {true, false}) {
+    for (AddedToken const& token : added) {
+      if (token.special != special) continue;
+      if (token.normalized) {
+        normalized.emplace_back(normal_form(token.content, settings_), token);
+      } else {
+        plain.emplace_back(token.content, token);
+      }
+    }
+  }
+  plain_ = AddedTokenMatcher(std::move(plain));
+  normalized_ = AddedTokenMatcher(std::move(normalized));
+}
+
+#endif
 
 }  // namespace hone::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 
 #include <fcntl.h>
@@ -34,7 +35,11 @@ class TextFileDescriptor {
 
 /// The whole of a regular file. E302 when it cannot be read, E303 when it is larger than `limit` bytes.
 /// What is not a regular file (a folder, a pipe) is refused before anything is read, so nothing hangs.
-inline std::string read_text_file(std::filesystem::path const& path, std::uint64_t limit = std::uint64_t{1} << 26) {
+std::string read_text_file(std::filesystem::path const& path, std::uint64_t limit = std::uint64_t{1} << 26);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string read_text_file(std::filesystem::path const& path, std::uint64_t limit) {
   auto const fail = [&path](std::string const& why) -> Error {
     return {302, "cannot read this tokenizer file: " + why, {.file = path.string()}, "check the path and its permissions"};
   };
@@ -61,5 +66,7 @@ inline std::string read_text_file(std::filesystem::path const& path, std::uint64
   }
   return text;
 }
+
+#endif
 
 }  // namespace hone::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/text/text_file.hpp"
 #include "hone/text/tokenizer_options.hpp"
@@ -19,7 +20,27 @@
 namespace hone::detail {
 
 /// [CLS] A [SEP] and [CLS] A [SEP] B [SEP], segments 0 and 1 from the first [SEP] on.
-inline void set_bert_templates(TokenizerParts& parts, std::int32_t cls, std::int32_t sep) {
+void set_bert_templates(TokenizerParts& parts, std::int32_t cls, std::int32_t sep);
+
+/// Refuses what no tokenizer could work with: E307 too many tokens, E308 no token or one that is not UTF-8.
+/// `line_of_first` is the line of token 0 in the file, or 0 when lines say nothing.
+void check_vocabulary(std::vector<std::string> const& tokens, std::string const& file, std::int64_t line_of_first = 0);
+
+/// Checks options that come from users and files: E312.
+void check_options(TokenizerOptions const& options, std::string const& file);
+
+/// A tokenizer from tokens alone. The special tokens among them are added tokens, found in the text as they are.
+TokenizerParts tokenizer_parts_from_tokens(std::vector<std::string> tokens, TokenizerOptions options, std::string file,
+                                           std::int64_t line_of_first = 0);
+
+/// The lines of a vocab.txt without the white space at their ends, as Hugging Face reads it.
+std::vector<std::string> vocab_lines(std::string_view text);
+
+TokenizerParts tokenizer_parts_from_vocab(std::filesystem::path const& path, TokenizerOptions options);
+
+#if HONE_BODIES
+
+HONE_INLINE void set_bert_templates(TokenizerParts& parts, std::int32_t cls, std::int32_t sep) {
   using Kind = TemplatePiece::Kind;
   parts.single = {{Kind::inserted, {cls}, 0}, {Kind::first_text, {}, 0}, {Kind::inserted, {sep}, 0}};
   parts.pair = parts.single;
@@ -27,10 +48,8 @@ inline void set_bert_templates(TokenizerParts& parts, std::int32_t cls, std::int
   parts.pair.push_back({Kind::inserted, {sep}, 1});
 }
 
-/// Refuses what no tokenizer could work with: E307 too many tokens, E308 no token or one that is not UTF-8.
-/// `line_of_first` is the line of token 0 in the file, or 0 when lines say nothing.
-inline void check_vocabulary(std::vector<std::string> const& tokens, std::string const& file,
-                             std::int64_t line_of_first = 0) {
+HONE_INLINE void check_vocabulary(std::vector<std::string> const& tokens, std::string const& file,
+                                  std::int64_t line_of_first) {
   if (tokens.empty()) {
     throw Error(308, "the vocabulary is empty", {.file = file}, "use the vocabulary of the model");
   }
@@ -46,8 +65,7 @@ inline void check_vocabulary(std::vector<std::string> const& tokens, std::string
   }
 }
 
-/// Checks options that come from users and files: E312.
-inline void check_options(TokenizerOptions const& options, std::string const& file) {
+HONE_INLINE void check_options(TokenizerOptions const& options, std::string const& file) {
   if (options.max_input_chars_per_word < 0) {
     throw Error(312, "max_input_chars_per_word is negative",
                 {.file = file, .value = std::to_string(options.max_input_chars_per_word), .allowed = "0 or more"},
@@ -55,9 +73,8 @@ inline void check_options(TokenizerOptions const& options, std::string const& fi
   }
 }
 
-/// A tokenizer from tokens alone. The special tokens among them are added tokens, found in the text as they are.
-inline TokenizerParts tokenizer_parts_from_tokens(std::vector<std::string> tokens, TokenizerOptions options,
-                                                  std::string file, std::int64_t line_of_first = 0) {
+HONE_INLINE TokenizerParts tokenizer_parts_from_tokens(std::vector<std::string> tokens, TokenizerOptions options,
+                                                       std::string file, std::int64_t line_of_first) {
   check_vocabulary(tokens, file, line_of_first);
   check_options(options, file);
   TokenizerParts parts;
@@ -95,8 +112,7 @@ inline TokenizerParts tokenizer_parts_from_tokens(std::vector<std::string> token
   return parts;
 }
 
-/// The lines of a vocab.txt without the white space at their ends, as Hugging Face reads it.
-inline std::vector<std::string> vocab_lines(std::string_view text) {
+HONE_INLINE std::vector<std::string> vocab_lines(std::string_view text) {
   std::vector<std::string> lines;
   for (std::size_t begin = 0; begin < text.size();) {
     std::size_t const found = text.find('\n', begin);
@@ -116,8 +132,10 @@ inline std::vector<std::string> vocab_lines(std::string_view text) {
   return lines;
 }
 
-inline TokenizerParts tokenizer_parts_from_vocab(std::filesystem::path const& path, TokenizerOptions options) {
+HONE_INLINE TokenizerParts tokenizer_parts_from_vocab(std::filesystem::path const& path, TokenizerOptions options) {
   return tokenizer_parts_from_tokens(vocab_lines(read_text_file(path)), std::move(options), path.string(), 1);
 }
+
+#endif
 
 }  // namespace hone::detail

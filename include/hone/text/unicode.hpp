@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/text/unicode_tables.hpp"
 
 #include <utf8proc.h>
@@ -61,14 +62,7 @@ inline std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
 }
 
 /// The text with U+FFFD for every byte that is not part of well-formed UTF-8.
-inline std::string valid_utf8(std::string_view text) {
-  std::string valid;
-  while (auto const invalid = find_invalid_utf8(text)) {
-    valid.append(text.substr(0, *invalid)).append("\xef\xbf\xbd");
-    text.remove_prefix(*invalid + 1);
-  }
-  return valid.append(text);
-}
+std::string valid_utf8(std::string_view text);
 
 /// The number of code points of well-formed UTF-8.
 inline std::int64_t count_code_points(std::string_view text) {
@@ -135,37 +129,7 @@ enum CharacterBits : std::uint16_t {
 /// The bits of all code points: 4,352 blocks of 256, equal blocks stored once. Built on first use, about a millisecond.
 class CharacterTable {
  public:
-  CharacterTable() {
-    using namespace unicode_tables;
-    std::vector<std::uint16_t> all(0x110000);
-    auto const mark = [&all](auto const& ranges, std::uint16_t bit) {
-      for (Range const& range : ranges) {
-        for (char32_t c = range.first; c <= range.last; ++c) all[c] |= bit;
-      }
-    };
-    mark(removed, char_removed);
-    mark(white_space, char_white_space);
-    mark(punctuation, char_punctuation);
-    mark(chinese, char_chinese);
-    mark(nonspacing_mark, char_nonspacing_mark);
-    mark(decomposed, char_decomposed);
-    mark(combining, char_combining);
-    mark(word, char_word);
-    Range const hangul[] = {{0xac00, 0xd7a3}}, dotted_i[] = {{0x130, 0x130}};
-    mark(hangul, char_decomposed);
-    mark(dotted_i, char_lowered);
-    for (LowerRange const& range : lower) {
-      for (char32_t c = range.first; c <= range.last; c += static_cast<char32_t>(range.step)) all[c] |= char_lowered;
-    }
-    std::map<std::vector<std::uint16_t>, std::uint16_t> known;
-    for (std::size_t block = 0; block < block_of_.size(); ++block) {
-      auto const begin = all.begin() + static_cast<std::ptrdiff_t>(block * 256);
-      auto const [entry, is_new] =
-          known.emplace(std::vector<std::uint16_t>(begin, begin + 256), static_cast<std::uint16_t>(bits_.size() / 256));
-      if (is_new) bits_.insert(bits_.end(), begin, begin + 256);
-      block_of_[block] = entry->second;
-    }
-  }
+  CharacterTable();
 
   std::uint16_t operator[](char32_t c) const { return bits_[std::size_t{block_of_[c >> 8]} * 256 + (c & 255)]; }
 
@@ -209,5 +173,55 @@ inline void decompose(char32_t c, std::vector<char32_t>& out) {
 /// The canonical combining class of a code point with char_combining, by the same reasoning.
 inline int combining_class(char32_t c) { return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class; }
 
+#if HONE_BODIES
+
+HONE_INLINE CharacterTable::CharacterTable() {
+  using namespace unicode_tables;
+  std::vector<std::uint16_t> all(0x110000);
+  auto const mark = [&all](auto const& ranges, std::uint16_t bit) {
+    for (Range const& range : ranges) {
+      for (char32_t c = range.first; c <= range.last; ++c) all[c] |= bit;
+    }
+  };
+  mark(removed, char_removed);
+  mark(white_space, char_white_space);
+  mark(punctuation, char_punctuation);
+  mark(chinese, char_chinese);
+  mark(nonspacing_mark, char_nonspacing_mark);
+  mark(decomposed, char_decomposed);
+  mark(combining, char_combining);
+  mark(word, char_word);
+  Range const hangul[] = {{0xac00, 0xd7a3}}, dotted_i[] = {{0x130, 0x130}};
+  mark(hangul, char_decomposed);
+  mark(dotted_i, char_lowered);
+  for (LowerRange const& range : lower) {
+    for (char32_t c = range.first; c <= range.last; c += static_cast<char32_t>(range.step)) all[c] |= char_lowered;
+  }
+  std::map<std::vector<std::uint16_t>, std::uint16_t> known;
+  for (std::size_t block = 0; block < block_of_.size(); ++block) {
+    auto const begin = all.begin() + static_cast<std::ptrdiff_t>(block * 256);
+    auto const [entry, is_new] =
+        known.emplace(std::vector<std::uint16_t>(begin, begin + 256), static_cast<std::uint16_t>(bits_.size() / 256));
+    if (is_new) bits_.insert(bits_.end(), begin, begin + 256);
+    block_of_[block] = entry->second;
+  }
+}
+
+#endif
+
 }  // namespace detail
+
+#if HONE_BODIES
+
+HONE_INLINE std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  while (auto const invalid = find_invalid_utf8(text)) {
+    valid.append(text.substr(0, *invalid)).append("\xef\xbf\xbd");
+    text.remove_prefix(*invalid + 1);
+  }
+  return valid.append(text);
+}
+
+#endif
+
 }  // namespace hone

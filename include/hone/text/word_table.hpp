@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
+
 namespace hone::detail {
 
 /// A word of at most 16 bytes, zeros behind it.
@@ -29,24 +31,7 @@ class WordTable {
 
   /// Of equal words the last counts. Only words of ASCII letters and digits are kept: no other is ever looked for. The first
   /// ones, in a vocabulary the most frequent, are found at the first look.
-  explicit WordTable(std::vector<std::pair<std::string_view, std::int32_t>> const& words) {
-    auto const is_kept = [](std::string_view word) {
-      return !word.empty() && word.size() <= longest && std::all_of(word.begin(), word.end(), is_letter_or_digit);
-    };
-    auto const count = std::count_if(words.begin(), words.end(), [&](auto const& entry) { return is_kept(entry.first); });
-    std::size_t const slots = std::bit_ceil(2 * static_cast<std::size_t>(count) + 2);
-    keys_.assign(slots, {});
-    values_.assign(slots, none);
-    shift_ = 64 - std::countr_zero(slots);
-    for (auto const& [word, value] : words) {
-      if (!is_kept(word)) continue;
-      WordKey const key = key_of(word);
-      std::size_t slot = first_slot(key);
-      while (values_[slot] != none && !(keys_[slot] == key)) slot = (slot + 1) & (slots - 1);
-      keys_[slot] = key;
-      values_[slot] = value;
-    }
-  }
+  explicit WordTable(std::vector<std::pair<std::string_view, std::int32_t>> const& words);
 
   /// The key of a word of at most 16 bytes.
   static WordKey key_of(std::string_view word) {
@@ -133,5 +118,28 @@ class SixteenBytes {
 
   WordKey v_;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE WordTable::WordTable(std::vector<std::pair<std::string_view, std::int32_t>> const& words) {
+  auto const is_kept = [](std::string_view word) {
+    return !word.empty() && word.size() <= longest && std::all_of(word.begin(), word.end(), is_letter_or_digit);
+  };
+  auto const count = std::count_if(words.begin(), words.end(), [&](auto const& entry) { return is_kept(entry.first); });
+  std::size_t const slots = std::bit_ceil(2 * static_cast<std::size_t>(count) + 2);
+  keys_.assign(slots, {});
+  values_.assign(slots, none);
+  shift_ = 64 - std::countr_zero(slots);
+  for (auto const& [word, value] : words) {
+    if (!is_kept(word)) continue;
+    WordKey const key = key_of(word);
+    std::size_t slot = first_slot(key);
+    while (values_[slot] != none && !(keys_[slot] == key)) slot = (slot + 1) & (slots - 1);
+    keys_[slot] = key;
+    values_[slot] = value;
+  }
+}
+
+#endif
 
 }  // namespace hone::detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/text/trie.hpp"
 #include "hone/text/word_table.hpp"
@@ -29,22 +30,7 @@ class WordPiece {
   /// @param tokens  the vocabulary: the number of a token is its place; of equal ones the last counts
   /// Errors: E309 the unknown token is not in the vocabulary.
   WordPiece(std::span<std::string const> tokens, std::string const& continuing_prefix, std::string const& unknown_token,
-            int max_input_chars_per_word)
-      : trie_(entries(tokens)),
-        words_(entries(tokens)),
-        continuation_(trie_.walk(continuing_prefix)),
-        unknown_(trie_.find(unknown_token)),
-        max_chars_(max_input_chars_per_word) {
-    if (unknown_ < 0) {
-      throw Error(309, "the vocabulary has no unknown token", {.value = "no " + unknown_token},
-                  "use the vocabulary of the model, or name its unknown token in the options");
-    }
-    for (std::size_t byte = 0; byte < of_byte_.size(); ++byte) {
-      char const c = static_cast<char>(byte);
-      std::int32_t const id = max_chars_ > 0 ? trie_.find({&c, 1}) : detail::ByteTrie::none;
-      of_byte_[byte] = id >= 0 ? id : unknown_;
-    }
-  }
+            int max_input_chars_per_word);
 
   /// The number of the unknown token.
   std::int32_t unknown() const { return unknown_; }
@@ -102,12 +88,7 @@ class WordPiece {
   }
 
  private:
-  static std::vector<std::pair<std::string_view, std::int32_t>> entries(std::span<std::string const> tokens) {
-    std::vector<std::pair<std::string_view, std::int32_t>> out;
-    out.reserve(tokens.size());
-    for (std::size_t i = 0; i < tokens.size(); ++i) out.emplace_back(tokens[i], static_cast<std::int32_t>(i));
-    return out;
-  }
+  static std::vector<std::pair<std::string_view, std::int32_t>> entries(std::span<std::string const> tokens);
 
   detail::ByteTrie trie_;
   detail::WordTable words_;
@@ -116,5 +97,34 @@ class WordPiece {
   std::int64_t max_chars_ = 100;
   std::array<std::int32_t, 128> of_byte_{};
 };
+
+#if HONE_BODIES
+
+HONE_INLINE WordPiece::WordPiece(std::span<std::string const> tokens, std::string const& continuing_prefix,
+                                 std::string const& unknown_token, int max_input_chars_per_word)
+    : trie_(entries(tokens)),
+      words_(entries(tokens)),
+      continuation_(trie_.walk(continuing_prefix)),
+      unknown_(trie_.find(unknown_token)),
+      max_chars_(max_input_chars_per_word) {
+  if (unknown_ < 0) {
+    throw Error(309, "the vocabulary has no unknown token", {.value = "no " + unknown_token},
+                "use the vocabulary of the model, or name its unknown token in the options");
+  }
+  for (std::size_t byte = 0; byte < of_byte_.size(); ++byte) {
+    char const c = static_cast<char>(byte);
+    std::int32_t const id = max_chars_ > 0 ? trie_.find({&c, 1}) : detail::ByteTrie::none;
+    of_byte_[byte] = id >= 0 ? id : unknown_;
+  }
+}
+
+HONE_INLINE std::vector<std::pair<std::string_view, std::int32_t>> WordPiece::entries(std::span<std::string const> tokens) {
+  std::vector<std::pair<std::string_view, std::int32_t>> out;
+  out.reserve(tokens.size());
+  for (std::size_t i = 0; i < tokens.size(); ++i) out.emplace_back(tokens[i], static_cast<std::int32_t>(i));
+  return out;
+}
+
+#endif
 
 }  // namespace hone

@@ -7,10 +7,20 @@
 #include <string_view>
 #include <utility>
 
+#include "hone/core/config.hpp"
+
 namespace hone::detail {
 
 /// Takes back the blanks that splitting at punctuation puts in: Hugging Face's `cleanup`, its replacements in its order.
-inline void clean_up_tokenization(std::string& text) {
+void clean_up_tokenization(std::string& text);
+
+/// Appends one token to decoded text: WordPiece's decoder (each token is cleaned up alone), or joined by blanks without one.
+void append_decoded(std::string& out, std::string const& token, bool is_first, std::optional<std::string> const& prefix,
+                    bool cleanup);
+
+#if HONE_BODIES
+
+HONE_INLINE void clean_up_tokenization(std::string& text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> replacements{{
       {" .", "."},
       {" ?", "?"},
@@ -31,9 +41,8 @@ inline void clean_up_tokenization(std::string& text) {
   }
 }
 
-/// Appends one token to decoded text: WordPiece's decoder (each token is cleaned up alone), or joined by blanks without one.
-inline void append_decoded(std::string& out, std::string const& token, bool is_first,
-                           std::optional<std::string> const& prefix, bool cleanup) {
+HONE_INLINE void append_decoded(std::string& out, std::string const& token, bool is_first,
+                                std::optional<std::string> const& prefix, bool cleanup) {
   if (!prefix) {
     if (!is_first) out += ' ';
     out += token;
@@ -50,5 +59,7 @@ inline void append_decoded(std::string& out, std::string const& token, bool is_f
   if (cleanup) clean_up_tokenization(piece);
   out += piece;
 }
+
+#endif
 
 }  // namespace hone::detail
