@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/metrics/checks.hpp"
@@ -54,7 +55,20 @@ class RowDrawer {
   std::uint32_t count_, rejected_;
 };
 
-inline void require_bootstrap(Index count, BootstrapOptions const& options) {
+void require_bootstrap(Index count, BootstrapOptions const& options);
+
+/// The quantile of sorted values with straight lines between them (numpy's and R's default, type 7 of Hyndman and Fan).
+double quantile(std::span<double const> sorted, double share);
+
+/// The middle part of values, those that are NaN left out; NaN to NaN when none is left.
+Interval percentile_interval(std::vector<double> values, double level);
+
+/// The mean of values in every resample; empty with no values.
+std::vector<double> resampled_means(std::span<double const> values, BootstrapOptions const& options);
+
+#if HONE_BODIES
+
+HONE_INLINE void require_bootstrap(Index count, BootstrapOptions const& options) {
   if (options.resamples < 1 || options.resamples > 10000000)
     throw Error(605, "a number of resamples is out of range",
                 {.value = std::to_string(options.resamples), .allowed = "1 to 10000000"}, "choose 1000 or more");
@@ -66,24 +80,21 @@ inline void require_bootstrap(Index count, BootstrapOptions const& options) {
                 "evaluate fewer examples at once");
 }
 
-/// The quantile of sorted values with straight lines between them (numpy's and R's default, type 7 of Hyndman and Fan).
-inline double quantile(std::span<double const> sorted, double share) {
+HONE_INLINE double quantile(std::span<double const> sorted, double share) {
   double const at = share * static_cast<double>(sorted.size() - 1);
   auto const below = static_cast<std::size_t>(at);
   if (below + 1 >= sorted.size()) return sorted.back();
   return sorted[below] + (at - std::floor(at)) * (sorted[below + 1] - sorted[below]);
 }
 
-/// The middle part of values, those that are NaN left out; NaN to NaN when none is left.
-inline Interval percentile_interval(std::vector<double> values, double level) {
+HONE_INLINE Interval percentile_interval(std::vector<double> values, double level) {
   values.erase(std::remove_if(values.begin(), values.end(), [](double value) { return std::isnan(value); }), values.end());
   if (values.empty()) return {std::nan(""), std::nan("")};
   std::sort(values.begin(), values.end());
   return {quantile(values, (1 - level) / 2), quantile(values, 1 - (1 - level) / 2)};
 }
 
-/// The mean of values in every resample; empty with no values.
-inline std::vector<double> resampled_means(std::span<double const> values, BootstrapOptions const& options) {
+HONE_INLINE std::vector<double> resampled_means(std::span<double const> values, BootstrapOptions const& options) {
   auto const count = static_cast<Index>(values.size());
   require_bootstrap(count, options);
   std::vector<double> means;
@@ -97,6 +108,8 @@ inline std::vector<double> resampled_means(std::span<double const> values, Boots
   }
   return means;
 }
+
+#endif
 
 }  // namespace detail
 
@@ -123,10 +136,7 @@ bootstrap_interval(Index count, Metric const& metric, BootstrapOptions const& op
 }
 /// The same of a mean over examples (an error, a loss, right or wrong), without a table of rows; NaN to NaN when a value is
 /// NaN. Shapes: values (N).
-inline Interval bootstrap_interval(std::span<double const> values, BootstrapOptions const& options = {}) {
-  if (detail::any_nan(values)) return {std::nan(""), std::nan("")};
-  return detail::percentile_interval(detail::resampled_means(values, options), options.level);
-}
+Interval bootstrap_interval(std::span<double const> values, BootstrapOptions const& options = {});
 
 /// The difference of two means over the same examples (say, |error| of two models by review): its percentile interval, and
 /// p = 2 min(share of resamples <= 0, share >= 0), each counted with one more, at most 1. Pairing takes out how hard each
@@ -134,8 +144,18 @@ inline Interval bootstrap_interval(std::span<double const> values, BootstrapOpti
 /// Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 13 and 16.
 ///
 /// Shapes: first (N), second (N). NaN with no examples or a NaN among them. Errors: E602 not equally many, E605.
-inline PairedDifference paired_bootstrap(std::span<double const> first, std::span<double const> second,
-                                         BootstrapOptions const& options = {}) {
+PairedDifference paired_bootstrap(std::span<double const> first, std::span<double const> second,
+                                  BootstrapOptions const& options = {});
+
+#if HONE_BODIES
+
+HONE_INLINE Interval bootstrap_interval(std::span<double const> values, BootstrapOptions const& options) {
+  if (detail::any_nan(values)) return {std::nan(""), std::nan("")};
+  return detail::percentile_interval(detail::resampled_means(values, options), options.level);
+}
+
+HONE_INLINE PairedDifference paired_bootstrap(std::span<double const> first, std::span<double const> second,
+                                              BootstrapOptions const& options) {
   detail::require_same_size(second.size(), first.size());
   std::vector<double> differences;
   for (std::size_t i = 0; i < first.size(); ++i) differences.push_back(second[i] - first[i]);
@@ -149,5 +169,7 @@ inline PairedDifference paired_bootstrap(std::span<double const> first, std::spa
   result.interval = detail::percentile_interval(means, options.level);
   return result;
 }
+
+#endif
 
 }  // namespace hone

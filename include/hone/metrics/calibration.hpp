@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/metrics/checks.hpp"
 
@@ -23,8 +24,21 @@ struct CalibrationBin {
 /// Examples sorted by the probability of the class that was predicted (the most probable one, of equals the first) into bins
 /// of equal width. Shapes: truth (N) of classes 0 to K - 1, probabilities (N, K), result (bins). An example with NaN is in
 /// no bin. Errors: E602 sizes or classes, E604 not probabilities, E605 no bins or more than a million.
-inline std::vector<CalibrationBin> calibration_bins(std::span<double const> truth, std::span<double const> probabilities,
-                                                    Index classes, Index bins = 15) {
+std::vector<CalibrationBin> calibration_bins(std::span<double const> truth, std::span<double const> probabilities,
+                                             Index classes, Index bins = 15);
+
+/// The expected calibration error: sum over bins of (share of the examples) x |accuracy - mean confidence|. 0: as sure as it
+/// is right. It depends on the bins; 15 of equal width are usual. NaN with no examples.
+/// Source: Guo, Pleiss, Sun, Weinberger 2017, "On Calibration of Modern Neural Networks", equation 3.
+double expected_calibration_error(std::span<CalibrationBin const> bins);
+/// The same from labels and probabilities; NaN when a probability is NaN. Shapes and errors: as calibration_bins.
+double expected_calibration_error(std::span<double const> truth, std::span<double const> probabilities, Index classes,
+                                  Index bins = 15);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<CalibrationBin> calibration_bins(std::span<double const> truth,
+                                                         std::span<double const> probabilities, Index classes, Index bins) {
   detail::require_probabilities(truth, probabilities, classes);
   if (bins < 1 || bins > 1000000)
     throw Error(605, "a number of bins is out of range", {.value = std::to_string(bins), .allowed = "1 to 1000000"},
@@ -57,10 +71,7 @@ inline std::vector<CalibrationBin> calibration_bins(std::span<double const> trut
   return result;
 }
 
-/// The expected calibration error: sum over bins of (share of the examples) x |accuracy - mean confidence|. 0: as sure as it
-/// is right. It depends on the bins; 15 of equal width are usual. NaN with no examples.
-/// Source: Guo, Pleiss, Sun, Weinberger 2017, "On Calibration of Modern Neural Networks", equation 3.
-inline double expected_calibration_error(std::span<CalibrationBin const> bins) {
+HONE_INLINE double expected_calibration_error(std::span<CalibrationBin const> bins) {
   double count = 0, sum = 0;
   for (auto const& bin : bins) {
     if (bin.count == 0) continue;
@@ -69,11 +80,13 @@ inline double expected_calibration_error(std::span<CalibrationBin const> bins) {
   }
   return count > 0 ? sum / count : std::nan("");
 }
-/// The same from labels and probabilities; NaN when a probability is NaN. Shapes and errors: as calibration_bins.
-inline double expected_calibration_error(std::span<double const> truth, std::span<double const> probabilities, Index classes,
-                                         Index bins = 15) {
+
+HONE_INLINE double expected_calibration_error(std::span<double const> truth, std::span<double const> probabilities,
+                                              Index classes, Index bins) {
   auto const table = calibration_bins(truth, probabilities, classes, bins);
   return detail::any_nan(probabilities) ? std::nan("") : expected_calibration_error(table);
 }
+
+#endif
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/metrics/checks.hpp"
 
@@ -18,14 +19,7 @@ struct ConfusionTable {
 
   explicit ConfusionTable(Index k = 0) : classes(k), counts(static_cast<std::size_t>(k * k), 0) {}
   /// Counts one example. Throws E602 for a class that is not one of the table's.
-  void add(Index truth, Index predicted) {
-    if (truth < 0 || truth >= classes || predicted < 0 || predicted >= classes)
-      throw Error(602, "a class is outside the table",
-                  {.value = std::to_string(truth) + " predicted as " + std::to_string(predicted),
-                   .allowed = "0 to " + std::to_string(classes - 1)},
-                  "make the table with as many classes as the head has");
-    ++counts[static_cast<std::size_t>(truth * classes + predicted)];
-  }
+  void add(Index truth, Index predicted);
   Index operator()(Index truth, Index predicted) const {
     return counts[static_cast<std::size_t>(truth * classes + predicted)];
   }
@@ -59,12 +53,27 @@ struct ConfusionTable {
 
 /// The table of classes given as numbers. Shapes: truth (N), predicted (N). Throws E602 when they are not equally many or a
 /// value is not a whole number from 0 to classes - 1.
-inline ConfusionTable confusion_table(std::span<double const> truth, std::span<double const> predicted, Index classes) {
+ConfusionTable confusion_table(std::span<double const> truth, std::span<double const> predicted, Index classes);
+
+#if HONE_BODIES
+
+HONE_INLINE void ConfusionTable::add(Index truth, Index predicted) {
+  if (truth < 0 || truth >= classes || predicted < 0 || predicted >= classes)
+    throw Error(602, "a class is outside the table",
+                {.value = std::to_string(truth) + " predicted as " + std::to_string(predicted),
+                 .allowed = "0 to " + std::to_string(classes - 1)},
+                "make the table with as many classes as the head has");
+  ++counts[static_cast<std::size_t>(truth * classes + predicted)];
+}
+
+HONE_INLINE ConfusionTable confusion_table(std::span<double const> truth, std::span<double const> predicted, Index classes) {
   detail::require_same_size(predicted.size(), truth.size());
   ConfusionTable table(classes);
   for (std::size_t i = 0; i < truth.size(); ++i)
     table.add(detail::class_of(truth[i], classes), detail::class_of(predicted[i], classes));
   return table;
 }
+
+#endif
 
 }  // namespace hone

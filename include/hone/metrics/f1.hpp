@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/metrics/checks.hpp"
 #include "hone/metrics/confusion.hpp"
 
@@ -28,24 +29,45 @@ enum class Average {
 
 namespace detail {
 
-inline ClassMeasures class_measures(Index right, Index predicted, Index support) {
+ClassMeasures class_measures(Index right, Index predicted, Index support);
+
+#if HONE_BODIES
+
+HONE_INLINE ClassMeasures class_measures(Index right, Index predicted, Index support) {
   auto const share = [](Index part, Index whole) {
     return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0.0;
   };
   return {share(right, predicted), share(right, support), share(2 * right, predicted + support), support};
 }
 
+#endif
+
 }  // namespace detail
 
 /// The measures of class k. Throws E602 when the table has no such class.
-inline ClassMeasures class_measures(ConfusionTable const& table, Index k) {
-  detail::class_of(static_cast<double>(k), table.classes);
-  if (table.total() == 0) return {};
-  return detail::class_measures(table(k, k), table.predicted_as(k), table.of_class(k));
-}
+ClassMeasures class_measures(ConfusionTable const& table, Index k);
 
 /// Measures averaged over classes. Source: scikit-learn, precision_recall_fscore_support.
-inline ClassMeasures average_measures(ConfusionTable const& table, Average average) {
+ClassMeasures average_measures(ConfusionTable const& table, Average average);
+
+/// The measures of class 1 of two. Shapes: truth (N), predicted (N), each 0 or 1 (else E603; E602 when not equally many).
+ClassMeasures binary_measures(std::span<double const> truth, std::span<double const> predicted);
+/// Precision of class 1 of two; see binary_measures.
+inline double precision(std::span<double const> truth, std::span<double const> predicted) {
+  return binary_measures(truth, predicted).precision;
+}
+/// Recall of class 1 of two; see binary_measures.
+inline double recall(std::span<double const> truth, std::span<double const> predicted) {
+  return binary_measures(truth, predicted).recall;
+}
+/// F1 of class 1 of two; see binary_measures.
+inline double f1(std::span<double const> truth, std::span<double const> predicted) {
+  return binary_measures(truth, predicted).f1;
+}
+
+#if HONE_BODIES
+
+HONE_INLINE ClassMeasures average_measures(ConfusionTable const& table, Average average) {
   Index const total = table.total();
   if (total == 0) return {};
   if (average == Average::micro) return detail::class_measures(table.right(), total, total);
@@ -67,8 +89,7 @@ inline ClassMeasures average_measures(ConfusionTable const& table, Average avera
   return mean;
 }
 
-/// The measures of class 1 of two. Shapes: truth (N), predicted (N), each 0 or 1 (else E603; E602 when not equally many).
-inline ClassMeasures binary_measures(std::span<double const> truth, std::span<double const> predicted) {
+HONE_INLINE ClassMeasures binary_measures(std::span<double const> truth, std::span<double const> predicted) {
   detail::require_same_size(predicted.size(), truth.size());
   detail::require_binary(truth);
   detail::require_binary(predicted);
@@ -81,17 +102,13 @@ inline ClassMeasures binary_measures(std::span<double const> truth, std::span<do
   }
   return detail::class_measures(right, said, positive);
 }
-/// Precision of class 1 of two; see binary_measures.
-inline double precision(std::span<double const> truth, std::span<double const> predicted) {
-  return binary_measures(truth, predicted).precision;
+
+HONE_INLINE ClassMeasures class_measures(ConfusionTable const& table, Index k) {
+  detail::class_of(static_cast<double>(k), table.classes);
+  if (table.total() == 0) return {};
+  return detail::class_measures(table(k, k), table.predicted_as(k), table.of_class(k));
 }
-/// Recall of class 1 of two; see binary_measures.
-inline double recall(std::span<double const> truth, std::span<double const> predicted) {
-  return binary_measures(truth, predicted).recall;
-}
-/// F1 of class 1 of two; see binary_measures.
-inline double f1(std::span<double const> truth, std::span<double const> predicted) {
-  return binary_measures(truth, predicted).f1;
-}
+
+#endif
 
 }  // namespace hone

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hone/core/config.hpp"
 #include "hone/core/matrix.hpp"
 
 namespace hone {
@@ -18,7 +19,11 @@ struct Interval {
 ///
 /// Unlike the textbook p +- z sqrt(p (1 - p) / n) it is right near 0 and 1 and for few examples. With no examples: 0 to 1.
 /// Source: Wilson 1927, Journal of the American Statistical Association 22, 209-212.
-inline Interval wilson_interval(Index right, Index total) {
+Interval wilson_interval(Index right, Index total);
+
+#if HONE_BODIES
+
+HONE_INLINE Interval wilson_interval(Index right, Index total) {
   constexpr double z = 1.959963984540054;  // 97.5 % quantile of the normal distribution
   if (total <= 0) return {0, 1};
   double const n = static_cast<double>(total), p = static_cast<double>(right) / n;
@@ -27,5 +32,7 @@ inline Interval wilson_interval(Index right, Index total) {
   return {right == 0 ? 0 : std::max(0.0, (middle - half) / scale),
           right == total ? 1 : std::min(1.0, (middle + half) / scale)};
 }
+
+#endif
 
 }  // namespace hone

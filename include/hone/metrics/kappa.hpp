@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/metrics/checks.hpp"
 
@@ -19,7 +20,14 @@ namespace hone {
 /// Source: Cohen 1968, Psychological Bulletin 70, 213-220.
 ///
 /// Shapes: truth (N), predicted (N). Errors: E602 not equally many, E606 a label is not a whole number from low to high.
-inline double quadratic_kappa(std::span<double const> truth, std::span<double const> predicted, double low, double high) {
+double quadratic_kappa(std::span<double const> truth, std::span<double const> predicted, double low, double high);
+/// The same with the range from the smallest to the largest label.
+double quadratic_kappa(std::span<double const> truth, std::span<double const> predicted);
+
+#if HONE_BODIES
+
+HONE_INLINE double quadratic_kappa(std::span<double const> truth, std::span<double const> predicted, double low,
+                                   double high) {
   detail::require_same_size(predicted.size(), truth.size());
   double apart = 0, t_sum = 0, p_sum = 0, squares = 0;  // whole numbers: exact
   for (std::size_t i = 0; i < truth.size(); ++i) {
@@ -39,12 +47,14 @@ inline double quadratic_kappa(std::span<double const> truth, std::span<double co
   double const n = static_cast<double>(truth.size()), by_chance = squares - 2 * t_sum * p_sum / n;
   return by_chance > 0 ? 1 - apart / by_chance : std::nan("");
 }
-/// The same with the range from the smallest to the largest label.
-inline double quadratic_kappa(std::span<double const> truth, std::span<double const> predicted) {
+
+HONE_INLINE double quadratic_kappa(std::span<double const> truth, std::span<double const> predicted) {
   detail::require_same_size(predicted.size(), truth.size());
   if (truth.empty()) return std::nan("");
   auto const [low, high] = std::minmax_element(truth.begin(), truth.end());
   return quadratic_kappa(truth, predicted, *low, *high);
 }
+
+#endif
 
 }  // namespace hone

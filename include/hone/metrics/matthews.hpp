@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 
+#include "hone/core/config.hpp"
 #include "hone/metrics/checks.hpp"
 #include "hone/metrics/confusion.hpp"
 
@@ -13,11 +14,17 @@ namespace hone {
 namespace detail {
 
 /// From sums over classes k with t_k examples and p_k predictions: of p_k t_k, of p_k^2 and of t_k^2.
-inline double matthews(double right, double total, double both, double predicted, double truth) {
+double matthews(double right, double total, double both, double predicted, double truth);
+
+#if HONE_BODIES
+
+HONE_INLINE double matthews(double right, double total, double both, double predicted, double truth) {
   double const spread = (total * total - predicted) * (total * total - truth);
   if (total == 0) return std::nan("");
   return spread > 0 ? (right * total - both) / std::sqrt(spread) : 0.0;
 }
+
+#endif
 
 }  // namespace detail
 
@@ -27,7 +34,14 @@ inline double matthews(double right, double total, double both, double predicted
 /// Unlike the accuracy it does not profit from a common class. 0 when truth or prediction is all one class (the limit that
 /// scikit-learn takes too); NaN with no examples.
 /// Source: Gorodkin 2004, Computational Biology and Chemistry 28, 367-374.
-inline double mcc(ConfusionTable const& table) {
+double mcc(ConfusionTable const& table);
+/// The same from classes named by any numbers; NaN when one is NaN. Shapes: truth (N), predicted (N). Throws E602 when they
+/// are not equally many.
+double mcc(std::span<double const> truth, std::span<double const> predicted);
+
+#if HONE_BODIES
+
+HONE_INLINE double mcc(ConfusionTable const& table) {
   double both = 0, predicted = 0, truth = 0;
   for (Index k = 0; k < table.classes; ++k) {
     double const t = static_cast<double>(table.of_class(k)), p = static_cast<double>(table.predicted_as(k));
@@ -37,9 +51,8 @@ inline double mcc(ConfusionTable const& table) {
   }
   return detail::matthews(static_cast<double>(table.right()), static_cast<double>(table.total()), both, predicted, truth);
 }
-/// The same from classes named by any numbers; NaN when one is NaN. Shapes: truth (N), predicted (N). Throws E602 when they
-/// are not equally many.
-inline double mcc(std::span<double const> truth, std::span<double const> predicted) {
+
+HONE_INLINE double mcc(std::span<double const> truth, std::span<double const> predicted) {
   detail::require_same_size(predicted.size(), truth.size());
   if (detail::any_nan(truth) || detail::any_nan(predicted)) return std::nan("");
   struct Counts {
@@ -60,5 +73,7 @@ inline double mcc(std::span<double const> truth, std::span<double const> predict
   }
   return detail::matthews(right, static_cast<double>(truth.size()), both, p, t);
 }
+
+#endif
 
 }  // namespace hone

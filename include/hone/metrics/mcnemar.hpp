@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/metrics/checks.hpp"
 
@@ -24,7 +25,13 @@ struct McNemar {
 /// else by chi-square with continuity correction, max(0, |b - c| - 1)^2 / (b + c). With none: p = 1.
 /// Source: McNemar 1947, Psychometrika 12, 153-157; Edwards 1948, Psychometrika 13, 185-187 (correction).
 /// Throws E602 for a negative count.
-inline McNemar mcnemar(Index only_first, Index only_second) {
+McNemar mcnemar(Index only_first, Index only_second);
+/// From the labels and what both models said. Shapes: all (N). Throws E602 when they are not equally many.
+McNemar mcnemar(std::span<double const> truth, std::span<double const> first, std::span<double const> second);
+
+#if HONE_BODIES
+
+HONE_INLINE McNemar mcnemar(Index only_first, Index only_second) {
   if (only_first < 0 || only_second < 0)
     throw Error(602, "a count is negative", {.value = std::to_string(std::min(only_first, only_second))},
                 "count the examples that only one of the two gets right");
@@ -46,8 +53,8 @@ inline McNemar mcnemar(Index only_first, Index only_second) {
   }
   return test;
 }
-/// From the labels and what both models said. Shapes: all (N). Throws E602 when they are not equally many.
-inline McNemar mcnemar(std::span<double const> truth, std::span<double const> first, std::span<double const> second) {
+
+HONE_INLINE McNemar mcnemar(std::span<double const> truth, std::span<double const> first, std::span<double const> second) {
   detail::require_same_size(first.size(), truth.size());
   detail::require_same_size(second.size(), truth.size());
   Index only_first = 0, only_second = 0;
@@ -58,5 +65,7 @@ inline McNemar mcnemar(std::span<double const> truth, std::span<double const> fi
   }
   return mcnemar(only_first, only_second);
 }
+
+#endif
 
 }  // namespace hone

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/metrics/ranked_counts.hpp"
 
 namespace hone {
@@ -21,7 +22,25 @@ struct PrecisionRecallCurve {
 ///
 /// Without examples of class 1 the recall is NaN; the curve is empty with no examples or when a score is NaN.
 /// Errors: E602 not equally many, E603 a label is neither 0 nor 1.
-inline PrecisionRecallCurve pr_curve(std::span<double const> truth, std::span<double const> score) {
+PrecisionRecallCurve pr_curve(std::span<double const> truth, std::span<double const> score);
+
+/// Average precision: the sum over the different scores, from the highest on, of (gain of recall) x (precision there). It is
+/// the area under the curve as steps, without the optimism of straight lines between points; a scorer at chance gets the
+/// share of class 1. Definition of scikit-learn's average_precision_score. NaN without examples of class 1 (scikit-learn
+/// says 0 there) or when a score is NaN. Shapes and errors: as pr_curve.
+double average_precision(std::span<double const> truth, std::span<double const> score);
+/// The area under the precision-recall curve: the average precision.
+inline double pr_auc(std::span<double const> truth, std::span<double const> score) {
+  return average_precision(truth, score);
+}
+
+/// The mean over classes of each class against the rest; NaN when a class has no examples. Shapes: truth (N) of classes 0 to
+/// K - 1, probabilities (N, K). Errors: E602, E604.
+double pr_auc(std::span<double const> truth, std::span<double const> probabilities, Index classes);
+
+#if HONE_BODIES
+
+HONE_INLINE PrecisionRecallCurve pr_curve(std::span<double const> truth, std::span<double const> score) {
   auto const counts = detail::ranked_counts(truth, score);
   PrecisionRecallCurve curve;
   if (counts.empty()) return curve;
@@ -35,11 +54,7 @@ inline PrecisionRecallCurve pr_curve(std::span<double const> truth, std::span<do
   return curve;
 }
 
-/// Average precision: the sum over the different scores, from the highest on, of (gain of recall) x (precision there). It is
-/// the area under the curve as steps, without the optimism of straight lines between points; a scorer at chance gets the
-/// share of class 1. Definition of scikit-learn's average_precision_score. NaN without examples of class 1 (scikit-learn
-/// says 0 there) or when a score is NaN. Shapes and errors: as pr_curve.
-inline double average_precision(std::span<double const> truth, std::span<double const> score) {
+HONE_INLINE double average_precision(std::span<double const> truth, std::span<double const> score) {
   auto const counts = detail::ranked_counts(truth, score);
   if (counts.empty()) return std::nan("");
   double sum = 0, before = 0;
@@ -49,14 +64,8 @@ inline double average_precision(std::span<double const> truth, std::span<double 
   }
   return sum / before;  // 0 / 0: NaN
 }
-/// The area under the precision-recall curve: the average precision.
-inline double pr_auc(std::span<double const> truth, std::span<double const> score) {
-  return average_precision(truth, score);
-}
 
-/// The mean over classes of each class against the rest; NaN when a class has no examples. Shapes: truth (N) of classes 0 to
-/// K - 1, probabilities (N, K). Errors: E602, E604.
-inline double pr_auc(std::span<double const> truth, std::span<double const> probabilities, Index classes) {
+HONE_INLINE double pr_auc(std::span<double const> truth, std::span<double const> probabilities, Index classes) {
   detail::require_probabilities(truth, probabilities, classes);
   double sum = 0;
   for (Index k = 0; k < classes; ++k) {
@@ -65,5 +74,7 @@ inline double pr_auc(std::span<double const> truth, std::span<double const> prob
   }
   return sum / static_cast<double>(classes);
 }
+
+#endif
 
 }  // namespace hone

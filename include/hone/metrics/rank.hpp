@@ -9,13 +9,26 @@
 #include <span>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/metrics/checks.hpp"
 
 namespace hone {
 
 /// The rank of each value, from 1; equal values share the mean of their ranks. Shapes: values (N), result (N). Values that
 /// are NaN have rank NaN (and the others are ranked among themselves).
-inline std::vector<double> average_ranks(std::span<double const> values) {
+std::vector<double> average_ranks(std::span<double const> values);
+
+/// Pearson's correlation: cov(a, b) / (spread of a x spread of b); NaN when either is constant, with fewer than two values
+/// or a NaN among them. Throws E602 when they are not equally many.
+double pearson(std::span<double const> a, std::span<double const> b);
+
+/// Spearman's rank correlation: Pearson's correlation of the average ranks. NaN as pearson. Throws E602.
+/// Source: Spearman 1904, American Journal of Psychology 15, 72-101; ties as in scipy.stats.spearmanr.
+double spearman(std::span<double const> truth, std::span<double const> predicted);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<double> average_ranks(std::span<double const> values) {
   std::vector<double> ranks(values.size(), std::nan(""));
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < values.size(); ++i)
@@ -30,9 +43,7 @@ inline std::vector<double> average_ranks(std::span<double const> values) {
   return ranks;
 }
 
-/// Pearson's correlation: cov(a, b) / (spread of a x spread of b); NaN when either is constant, with fewer than two values
-/// or a NaN among them. Throws E602 when they are not equally many.
-inline double pearson(std::span<double const> a, std::span<double const> b) {
+HONE_INLINE double pearson(std::span<double const> a, std::span<double const> b) {
   detail::require_same_size(b.size(), a.size());
   auto const constant = [](std::span<double const> values) {  // by comparison: its mean may be off by a rounding error
     return std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end();
@@ -52,11 +63,11 @@ inline double pearson(std::span<double const> a, std::span<double const> b) {
   return std::isnan(r) ? r : std::clamp(r, -1.0, 1.0);
 }
 
-/// Spearman's rank correlation: Pearson's correlation of the average ranks. NaN as pearson. Throws E602.
-/// Source: Spearman 1904, American Journal of Psychology 15, 72-101; ties as in scipy.stats.spearmanr.
-inline double spearman(std::span<double const> truth, std::span<double const> predicted) {
+HONE_INLINE double spearman(std::span<double const> truth, std::span<double const> predicted) {
   detail::require_same_size(predicted.size(), truth.size());
   return pearson(average_ranks(truth), average_ranks(predicted));
 }
+
+#endif
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/metrics/checks.hpp"
 
 namespace hone::detail {
@@ -17,7 +18,16 @@ struct RankedCount {
 
 /// One entry for each different score, the highest first: equal scores stand or fall together. Empty when a score is NaN
 /// or there are no examples. Throws E602, E603.
-inline std::vector<RankedCount> ranked_counts(std::span<double const> truth, std::span<double const> score) {
+std::vector<RankedCount> ranked_counts(std::span<double const> truth, std::span<double const> score);
+
+/// Column k of a table of N rows and K columns, and 1 where the truth is k.
+std::pair<std::vector<double>, std::vector<double>> one_against_rest(std::span<double const> truth,
+                                                                     std::span<double const> probabilities, Index classes,
+                                                                     Index k);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<RankedCount> ranked_counts(std::span<double const> truth, std::span<double const> score) {
   require_same_size(score.size(), truth.size());
   require_binary(truth);
   if (any_nan(score)) return {};
@@ -36,10 +46,9 @@ inline std::vector<RankedCount> ranked_counts(std::span<double const> truth, std
   return counts;
 }
 
-/// Column k of a table of N rows and K columns, and 1 where the truth is k.
-inline std::pair<std::vector<double>, std::vector<double>> one_against_rest(std::span<double const> truth,
-                                                                            std::span<double const> probabilities,
-                                                                            Index classes, Index k) {
+HONE_INLINE std::pair<std::vector<double>, std::vector<double>> one_against_rest(std::span<double const> truth,
+                                                                                 std::span<double const> probabilities,
+                                                                                 Index classes, Index k) {
   std::pair<std::vector<double>, std::vector<double>> both;
   for (std::size_t i = 0; i < truth.size(); ++i) {
     both.first.push_back(class_of(truth[i], classes) == k ? 1 : 0);
@@ -47,5 +56,7 @@ inline std::pair<std::vector<double>, std::vector<double>> one_against_rest(std:
   }
   return both;
 }
+
+#endif
 
 }  // namespace hone::detail

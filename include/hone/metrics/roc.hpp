@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/metrics/ranked_counts.hpp"
 
 namespace hone {
@@ -22,7 +23,20 @@ struct RocCurve {
 /// A rate without examples of its class is NaN; the curve is empty with no examples or when a score is NaN.
 /// Errors: E602 not equally many, E603 a label is neither 0 nor 1.
 /// @param all  keep the points on straight lines
-inline RocCurve roc_curve(std::span<double const> truth, std::span<double const> score, bool all = false) {
+RocCurve roc_curve(std::span<double const> truth, std::span<double const> score, bool all = false);
+
+/// The area under the curve: the probability that an example of class 1 has a higher score than one of class 0, where equal
+/// scores count one half. 0.5: chance. NaN when one class is missing or a score is NaN.
+/// Source: Hanley and McNeil 1982, Radiology 143, 29-36. Shapes and errors: as roc_curve.
+double roc_auc(std::span<double const> truth, std::span<double const> score);
+
+/// The mean over classes of each class against the rest (scikit-learn: multi_class="ovr", average="macro"); NaN when a
+/// class has no examples. Shapes: truth (N) of classes 0 to K - 1, probabilities (N, K). Errors: E602, E604.
+double roc_auc(std::span<double const> truth, std::span<double const> probabilities, Index classes);
+
+#if HONE_BODIES
+
+HONE_INLINE RocCurve roc_curve(std::span<double const> truth, std::span<double const> score, bool all) {
   auto const counts = detail::ranked_counts(truth, score);
   RocCurve curve;
   if (counts.empty()) return curve;
@@ -43,10 +57,7 @@ inline RocCurve roc_curve(std::span<double const> truth, std::span<double const>
   return curve;
 }
 
-/// The area under the curve: the probability that an example of class 1 has a higher score than one of class 0, where equal
-/// scores count one half. 0.5: chance. NaN when one class is missing or a score is NaN.
-/// Source: Hanley and McNeil 1982, Radiology 143, 29-36. Shapes and errors: as roc_curve.
-inline double roc_auc(std::span<double const> truth, std::span<double const> score) {
+HONE_INLINE double roc_auc(std::span<double const> truth, std::span<double const> score) {
   auto const counts = detail::ranked_counts(truth, score);
   if (counts.empty()) return std::nan("");
   double area = 0, positive = 0, negative = 0;  // whole and half numbers: exact
@@ -58,9 +69,7 @@ inline double roc_auc(std::span<double const> truth, std::span<double const> sco
   return area / (positive * negative);  // 0 / 0: NaN
 }
 
-/// The mean over classes of each class against the rest (scikit-learn: multi_class="ovr", average="macro"); NaN when a
-/// class has no examples. Shapes: truth (N) of classes 0 to K - 1, probabilities (N, K). Errors: E602, E604.
-inline double roc_auc(std::span<double const> truth, std::span<double const> probabilities, Index classes) {
+HONE_INLINE double roc_auc(std::span<double const> truth, std::span<double const> probabilities, Index classes) {
   detail::require_probabilities(truth, probabilities, classes);
   double sum = 0;
   for (Index k = 0; k < classes; ++k) {
@@ -69,5 +78,7 @@ inline double roc_auc(std::span<double const> truth, std::span<double const> pro
   }
   return sum / static_cast<double>(classes);
 }
+
+#endif
 
 }  // namespace hone

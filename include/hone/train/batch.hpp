@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/ragged_batch.hpp"
 #include "hone/data/dataset.hpp"
@@ -15,12 +16,7 @@
 namespace hone {
 
 /// Throws E422 when the texts of a dataset are not tokenised.
-inline void require_tokens(data::Dataset const& data) {
-  if (data.tokens.size() != data.size())
-    throw Error(422, "the data is not tokenised",
-                {.value = std::to_string(data.tokens.size()) + " token sequences", .allowed = std::to_string(data.size())},
-                "set data.tokens = tokenizer.encode_batch(data.texts, max_length, pool)");
-}
+void require_tokens(data::Dataset const& data);
 
 /// The labels of a dataset for every head of a model, checked. Throws E401 when a head has no labels, E420 when a label
 /// is not one that its head allows, naming the file, E421 when there is not one label for each example.
@@ -67,5 +63,16 @@ std::pair<RaggedBatch, typename HeadList::Labels> make_batch(data::Dataset const
   });
   return made;
 }
+
+#if HONE_BODIES
+
+HONE_INLINE void require_tokens(data::Dataset const& data) {
+  if (data.tokens.size() != data.size())
+    throw Error(422, "the data is not tokenised",
+                {.value = std::to_string(data.tokens.size()) + " token sequences", .allowed = std::to_string(data.size())},
+                "set data.tokens = tokenizer.encode_batch(data.texts, max_length, pool)");
+}
+
+#endif
 
 }  // namespace hone

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/ragged_batch.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/sampler.hpp"
@@ -121,7 +122,11 @@ struct Mistake {
 namespace detail {
 
 /// The k largest, the first of equals first; NaN counts as larger than any number.
-inline std::vector<Mistake> largest(std::vector<Mistake> mistakes, std::size_t k) {
+std::vector<Mistake> largest(std::vector<Mistake> mistakes, std::size_t k);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<Mistake> largest(std::vector<Mistake> mistakes, std::size_t k) {
   auto const rank = [](double size) { return std::isnan(size) ? std::numeric_limits<double>::infinity() : size; };
   std::stable_sort(mistakes.begin(), mistakes.end(),
                    [&](auto const& a, auto const& b) { return rank(a.size) > rank(b.size); });
@@ -129,26 +134,15 @@ inline std::vector<Mistake> largest(std::vector<Mistake> mistakes, std::size_t k
   return mistakes;
 }
 
+#endif
+
 }  // namespace detail
 
 /// The k examples with the largest |predicted - truth|, largest first. Shapes: predicted (B, 1), truth (B).
-inline std::vector<Mistake> worst_by_error(HostMatrix const& predicted, std::span<double const> truth, std::size_t k) {
-  std::vector<Mistake> all;
-  for (std::size_t i = 0; i < truth.size(); ++i) all.push_back({i, std::abs(predicted(Index(i), 0) - truth[i])});
-  return detail::largest(std::move(all), k);
-}
+std::vector<Mistake> worst_by_error(HostMatrix const& predicted, std::span<double const> truth, std::size_t k);
 
 /// The k wrongly classified examples whose wrong class got the highest probability. Shapes: scores (B, K), truth (B).
-inline std::vector<Mistake> most_confident_mistakes(HostMatrix const& scores, std::span<double const> truth, std::size_t k) {
-  std::vector<Mistake> wrong;
-  for (std::size_t i = 0; i < truth.size(); ++i) {
-    Index const predicted = scores.argmax(Index(i));
-    if (static_cast<double>(predicted) == truth[i]) continue;
-    auto const shares = softmax(std::span<double const>(scores.row(Index(i)), std::size_t(scores.cols)));
-    wrong.push_back({i, shares[std::size_t(predicted)]});
-  }
-  return detail::largest(std::move(wrong), k);
-}
+std::vector<Mistake> most_confident_mistakes(HostMatrix const& scores, std::span<double const> truth, std::size_t k);
 
 /// The worst mistakes of one head: by error for a regressing head, by confidence for a classifying one, else none.
 struct HeadMistakes {
@@ -173,5 +167,27 @@ std::vector<HeadMistakes> worst_mistakes(Outputs<HeadList> const& outputs, data:
   });
   return all;
 }
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<Mistake> worst_by_error(HostMatrix const& predicted, std::span<double const> truth, std::size_t k) {
+  std::vector<Mistake> all;
+  for (std::size_t i = 0; i < truth.size(); ++i) all.push_back({i, std::abs(predicted(Index(i), 0) - truth[i])});
+  return detail::largest(std::move(all), k);
+}
+
+HONE_INLINE std::vector<Mistake> most_confident_mistakes(HostMatrix const& scores, std::span<double const> truth,
+                                                         std::size_t k) {
+  std::vector<Mistake> wrong;
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    Index const predicted = scores.argmax(Index(i));
+    if (static_cast<double>(predicted) == truth[i]) continue;
+    auto const shares = softmax(std::span<double const>(scores.row(Index(i)), std::size_t(scores.cols)));
+    wrong.push_back({i, shares[std::size_t(predicted)]});
+  }
+  return detail::largest(std::move(wrong), k);
+}
+
+#endif
 
 }  // namespace hone
