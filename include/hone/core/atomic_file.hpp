@@ -19,6 +19,7 @@
 #include <system_error>
 #include <utility>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/input_file.hpp"
 
@@ -46,7 +47,11 @@ struct PosixCalls {
 };
 
 /// The error for a failed system call while `path` is written. `bytes`: how many more the disk would have to hold.
-inline Error write_error(int code, char const* doing, std::filesystem::path const& path, std::uint64_t bytes) {
+Error write_error(int code, char const* doing, std::filesystem::path const& path, std::uint64_t bytes);
+
+#if HONE_BODIES
+
+HONE_INLINE Error write_error(int code, char const* doing, std::filesystem::path const& path, std::uint64_t bytes) {
   std::string const file = path.string();
   std::string const kept = "; a file that was there before is unchanged";
   if (code == ENOSPC || code == EDQUOT || code == EFBIG) {
@@ -71,6 +76,8 @@ inline Error write_error(int code, char const* doing, std::filesystem::path cons
   return Error(705, std::string(doing) + " failed: " + errno_text(code), {.file = file},
                "check the disk or the network file system, then try again" + kept);
 }
+
+#endif
 
 }  // namespace detail
 
@@ -265,10 +272,16 @@ class BasicAtomicFile {
 using AtomicFile = BasicAtomicFile<detail::PosixCalls>;
 
 /// Replaces the file at `path` by `content`, whole or not at all. Errors: those of BasicAtomicFile.
-inline void write_file_atomically(std::filesystem::path const& path, std::string_view content) {
+void write_file_atomically(std::filesystem::path const& path, std::string_view content);
+
+#if HONE_BODIES
+
+HONE_INLINE void write_file_atomically(std::filesystem::path const& path, std::string_view content) {
   AtomicFile file(path, content.size());
   file.write(content);
   file.commit();
 }
+
+#endif
 
 }  // namespace hone

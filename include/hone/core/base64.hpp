@@ -5,10 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "hone/core/config.hpp"
+
 namespace hone::detail {
 
 /// Base64 (RFC 4648, section 4), padded with '='. `url_safe`: the alphabet of section 5 and no padding.
-inline std::string base64(std::string_view bytes, bool url_safe = false) {
+std::string base64(std::string_view bytes, bool url_safe = false);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string base64(std::string_view bytes, bool url_safe) {
   char const* const alphabet = url_safe ? "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
                                         : "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
@@ -27,5 +33,7 @@ inline std::string base64(std::string_view bytes, bool url_safe = false) {
   }
   return out;
 }
+
+#endif
 
 }  // namespace hone::detail

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "hone/core/config.hpp"
+
 namespace hone {
 
 /// Where an error was found. Every field is optional; what is empty (or negative) is not printed.
@@ -28,33 +30,42 @@ class Error : public std::runtime_error {
   /// @param happened   one clause without a full stop
   /// @param where      place, value and allowed range, as far as known
   /// @param next       what the user should do, one sentence without a full stop
-  Error(int number, std::string const& happened, Where where, std::string const& next)
-      : std::runtime_error(compose(number, happened, where, next)), number_(number), where_(std::move(where)) {}
+  Error(int number, std::string const& happened, Where where, std::string const& next);
 
   int number() const noexcept { return number_; }
   Where const& where() const noexcept { return where_; }
 
  private:
-  static std::string compose(int number, std::string const& happened, Where const& where, std::string const& next) {
-    std::string place;
-    auto add = [&place](char const* label, std::string const& text) {
-      if (text.empty()) return;
-      place += place.empty() ? " (" : ", ";
-      place += label;
-      place += text;
-    };
-    add("file ", where.file);
-    add("tensor ", where.tensor);
-    add("line ", where.line < 0 ? std::string() : std::to_string(where.line));
-    add("byte ", where.offset < 0 ? std::string() : std::to_string(where.offset));
-    add("found ", where.value);
-    add("allowed ", where.allowed);
-    if (!place.empty()) place += ")";
-    return "[hone-E" + std::to_string(number) + "] " + happened + place + ". Next: " + next + ".";
-  }
+  static std::string compose(int number, std::string const& happened, Where const& where, std::string const& next);
 
   int number_;
   Where where_;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE Error::Error(int number, std::string const& happened, Where where, std::string const& next)
+    : std::runtime_error(compose(number, happened, where, next)), number_(number), where_(std::move(where)) {}
+
+HONE_INLINE std::string Error::compose(int number, std::string const& happened, Where const& where,
+                                       std::string const& next) {
+  std::string place;
+  auto add = [&place](char const* label, std::string const& text) {
+    if (text.empty()) return;
+    place += place.empty() ? " (" : ", ";
+    place += label;
+    place += text;
+  };
+  add("file ", where.file);
+  add("tensor ", where.tensor);
+  add("line ", where.line < 0 ? std::string() : std::to_string(where.line));
+  add("byte ", where.offset < 0 ? std::string() : std::to_string(where.offset));
+  add("found ", where.value);
+  add("allowed ", where.allowed);
+  if (!place.empty()) place += ")";
+  return "[hone-E" + std::to_string(number) + "] " + happened + place + ". Next: " + next + ".";
+}
+
+#endif
 
 }  // namespace hone

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "hone/core/config.hpp"
+
 namespace hone::detail {
 
 /// Cuts a message that arrives in pieces into blocks of 64 bytes.
@@ -50,7 +52,15 @@ class MessageBlocks {
 };
 
 /// Bytes as lower-case hexadecimal digits.
-inline std::string hexadecimal(std::string_view bytes) {
+std::string hexadecimal(std::string_view bytes);
+template <std::size_t Size>
+std::string hexadecimal(std::array<unsigned char, Size> const& digest) {
+  return hexadecimal({reinterpret_cast<char const*>(digest.data()), digest.size()});
+}
+
+#if HONE_BODIES
+
+HONE_INLINE std::string hexadecimal(std::string_view bytes) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string out;
   for (char const c : bytes) {
@@ -60,9 +70,7 @@ inline std::string hexadecimal(std::string_view bytes) {
   }
   return out;
 }
-template <std::size_t Size>
-std::string hexadecimal(std::array<unsigned char, Size> const& digest) {
-  return hexadecimal({reinterpret_cast<char const*>(digest.data()), digest.size()});
-}
+
+#endif
 
 }  // namespace hone::detail

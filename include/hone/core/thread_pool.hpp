@@ -13,27 +13,14 @@
 
 #if defined(__linux__)
 #include <sched.h>
+
+#include "hone/core/config.hpp"
 #endif
 
 namespace hone {
 
 /// The number of threads this process may use: processor affinity and the cgroup's quota, at least 1.
-inline int available_threads() {
-  int count = static_cast<int>(std::thread::hardware_concurrency());
-#if defined(__linux__)
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
-  std::ifstream limit("/sys/fs/cgroup/cpu.max");  // cgroup v2: "QUOTA PERIOD" or "max PERIOD"
-  std::string quota;
-  double period = 0;
-  if (limit >> quota >> period && quota != "max" && period > 0) {
-    int const allowed = static_cast<int>(std::stod(quota) / period + 0.5);
-    if (allowed < count) count = allowed;
-  }
-#endif
-  return count < 1 ? 1 : count;
-}
+int available_threads();
 
 /// A small pool of threads owned by whoever computes; the calling thread is one of them.
 ///
@@ -43,9 +30,7 @@ inline int available_threads() {
 class ThreadPool {
  public:
   /// @param threads  how many run at once, the caller included; 0: `available_threads()`
-  explicit ThreadPool(int threads = 0) : size_(threads > 0 ? threads : available_threads()) {
-    for (int i = 1; i < size_; ++i) workers_.emplace_back([this] { work(); });
-  }
+  explicit ThreadPool(int threads = 0);
 
   ThreadPool(ThreadPool const&) = delete;
   ThreadPool& operator=(ThreadPool const&) = delete;
@@ -132,37 +117,9 @@ class ThreadPool {
     return condition();
   }
 
-  void drain(std::function<void(std::int64_t)> const& job) {
-    for (;;) {
-      std::int64_t const chunk = next_.fetch_add(1);
-      if (chunk >= chunks_) return;
-      try {
-        job(chunk);
-      } catch (...) {
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (!failure_) failure_ = std::current_exception();
-        next_.store(chunks_);
-      }
-    }
-  }
+  void drain(std::function<void(std::int64_t)> const& job);
 
-  void work() {
-    std::uint64_t seen = 0;
-    for (;;) {
-      auto const called = [&] { return stop_.load() || generation_.load() != seen; };
-      if (!spin_until(called)) {
-        std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, called);
-      }
-      if (stop_.load()) return;
-      seen = generation_.load();  // what belongs to it was written before, and stays until this thread is done
-      std::function<void(std::int64_t)> const& job = *job_;
-      drain(job);
-      if (active_.fetch_sub(1) > 1) continue;
-      std::lock_guard<std::mutex> lock(mutex_);  // whoever waits has looked before, or sleeps
-      done_.notify_one();
-    }
-  }
+  void work();
 
   int size_;
   std::vector<std::thread> workers_;
@@ -177,5 +134,66 @@ class ThreadPool {
   std::atomic<bool> stop_{false};
   std::exception_ptr failure_;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE int available_threads() {
+  int count = static_cast<int>(std::thread::hardware_concurrency());
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  std::ifstream limit("/sys/fs/cgroup/cpu.max");  // cgroup v2: "QUOTA PERIOD" or "max PERIOD"
+  std::string quota;
+  double period = 0;
+  if (limit >> quota >> period && quota != "max" && period > 0) {
+    int const allowed = static_cast<int>(std::stod(quota) / period + 0.5);
+    if (allowed < count) count = allowed;
+  }
+#endif
+  return count < 1 ? 1 : count;
+}
+
+#endif
+
+#if HONE_BODIES
+
+HONE_INLINE ThreadPool::ThreadPool(int threads) : size_(threads > 0 ? threads : available_threads()) {
+  for (int i = 1; i < size_; ++i) workers_.emplace_back([this] { work(); });
+}
+
+HONE_INLINE void ThreadPool::drain(std::function<void(std::int64_t)> const& job) {
+  for (;;) {
+    std::int64_t const chunk = next_.fetch_add(1);
+    if (chunk >= chunks_) return;
+    try {
+      job(chunk);
+    } catch (...) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      next_.store(chunks_);
+    }
+  }
+}
+
+HONE_INLINE void ThreadPool::work() {
+  std::uint64_t seen = 0;
+  for (;;) {
+    auto const called = [&] { return stop_.load() || generation_.load() != seen; };
+    if (!spin_until(called)) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, called);
+    }
+    if (stop_.load()) return;
+    seen = generation_.load();  // what belongs to it was written before, and stays until this thread is done
+    std::function<void(std::int64_t)> const& job = *job_;
+    drain(job);
+    if (active_.fetch_sub(1) > 1) continue;
+    std::lock_guard<std::mutex> lock(mutex_);  // whoever waits has looked before, or sleeps
+    done_.notify_one();
+  }
+}
+
+#endif
 
 }  // namespace hone

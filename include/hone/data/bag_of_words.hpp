@@ -37,27 +37,7 @@ class BagOfWords {
 
   /// Trains on these rows of the data; `labels` are 0 or 1, one a sequence. The same arguments give the same weights.
   void fit(std::vector<std::vector<std::int32_t>> const& texts, std::span<double const> labels,
-           std::span<std::size_t const> rows, double penalty, BagOfWordsOptions const& options) {
-    std::fill(weights_.begin(), weights_.end(), 0.0);
-    std::fill(squares_.begin(), squares_.end(), 1e-8);
-    // The penalty's pull is shared out over the tokens' own examples, so that an example costs its tokens alone.
-    std::vector<double> pull(weights_.size());
-    for (std::size_t const row : rows)
-      for (std::int32_t const token : texts[row]) pull[static_cast<std::size_t>(token)] += 1;
-    for (double& p : pull) p = p > 0 ? penalty * static_cast<double>(rows.size()) / p : 0;
-    std::size_t const bias = weights_.size() - 1;
-    for (int epoch = 0; epoch < options.epochs; ++epoch)
-      for (std::size_t const at : epoch_order(rows.size(), options.seed, static_cast<std::uint32_t>(epoch))) {
-        auto const& text = texts[rows[at]];
-        double const scale = feature(text.size());
-        double const error = probability(text) - labels[rows[at]];
-        for (std::int32_t const token : text) {
-          auto const t = static_cast<std::size_t>(token);
-          update(t, error * scale + pull[t] * weights_[t], options.step_size);
-        }
-        update(bias, error, options.step_size);
-      }
-  }
+           std::span<std::size_t const> rows, double penalty, BagOfWordsOptions const& options);
 
   /// The probability of label 1 for the distinct tokens of a text. Tokens beyond the vocabulary count nothing.
   double probability(std::span<std::int32_t const> text) const {
@@ -87,6 +67,33 @@ class BagOfWords {
 /// Errors: E401 no labels of that name, E410 not tokenised or too few examples.
 double bag_of_words_accuracy(Dataset const& train, Dataset const& test, std::string_view head = "is_positive",
                              BagOfWordsOptions const& options = {});
+
+#if HONE_BODIES
+
+HONE_INLINE void BagOfWords::fit(std::vector<std::vector<std::int32_t>> const& texts, std::span<double const> labels,
+                                 std::span<std::size_t const> rows, double penalty, BagOfWordsOptions const& options) {
+  std::fill(weights_.begin(), weights_.end(), 0.0);
+  std::fill(squares_.begin(), squares_.end(), 1e-8);
+  // The penalty's pull is shared out over the tokens' own examples, so that an example costs its tokens alone.
+  std::vector<double> pull(weights_.size());
+  for (std::size_t const row : rows)
+    for (std::int32_t const token : texts[row]) pull[static_cast<std::size_t>(token)] += 1;
+  for (double& p : pull) p = p > 0 ? penalty * static_cast<double>(rows.size()) / p : 0;
+  std::size_t const bias = weights_.size() - 1;
+  for (int epoch = 0; epoch < options.epochs; ++epoch)
+    for (std::size_t const at : epoch_order(rows.size(), options.seed, static_cast<std::uint32_t>(epoch))) {
+      auto const& text = texts[rows[at]];
+      double const scale = feature(text.size());
+      double const error = probability(text) - labels[rows[at]];
+      for (std::int32_t const token : text) {
+        auto const t = static_cast<std::size_t>(token);
+        update(t, error * scale + pull[t] * weights_[t], options.step_size);
+      }
+      update(bias, error, options.step_size);
+    }
+}
+
+#endif
 
 }  // namespace hone::data
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/ragged_tokens.hpp"
 
@@ -35,27 +36,35 @@ struct Dataset {
   std::size_t size() const noexcept { return sources.size(); }
 
   /// The labels of one head. Throws E401 when the data has no labels of that name.
-  LabelColumn const& label(std::string_view name) const {
-    for (auto const& column : labels)
-      if (column.name == name) return column;
-    std::string known;
-    for (auto const& column : labels) known += (known.empty() ? "" : ", ") + column.name;
-    throw Error(401, "the data has no labels named " + std::string(name), {.allowed = known},
-                "name the model's heads as the data names its labels, or add the labels to the data");
-  }
+  LabelColumn const& label(std::string_view name) const;
 
   /// The examples at these positions, in this order (texts, tokens and labels).
-  Dataset subset(std::span<std::size_t const> rows) const {
-    Dataset chosen;
-    for (auto const& column : labels) chosen.labels.push_back({column.name, {}});
-    for (std::size_t const row : rows) {
-      chosen.sources.push_back(sources[row]);
-      chosen.texts.push_back(texts[row]);
-      if (tokens.size() == size()) chosen.tokens.push_back(tokens[row]);
-      for (std::size_t k = 0; k < labels.size(); ++k) chosen.labels[k].values.push_back(labels[k].values[row]);
-    }
-    return chosen;
-  }
+  Dataset subset(std::span<std::size_t const> rows) const;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE LabelColumn const& Dataset::label(std::string_view name) const {
+  for (auto const& column : labels)
+    if (column.name == name) return column;
+  std::string known;
+  for (auto const& column : labels) known += (known.empty() ? "" : ", ") + column.name;
+  throw Error(401, "the data has no labels named " + std::string(name), {.allowed = known},
+              "name the model's heads as the data names its labels, or add the labels to the data");
+}
+
+HONE_INLINE Dataset Dataset::subset(std::span<std::size_t const> rows) const {
+  Dataset chosen;
+  for (auto const& column : labels) chosen.labels.push_back({column.name, {}});
+  for (std::size_t const row : rows) {
+    chosen.sources.push_back(sources[row]);
+    chosen.texts.push_back(texts[row]);
+    if (tokens.size() == size()) chosen.tokens.push_back(tokens[row]);
+    for (std::size_t k = 0; k < labels.size(); ++k) chosen.labels[k].values.push_back(labels[k].values[row]);
+  }
+  return chosen;
+}
+
+#endif
 
 }  // namespace hone::data

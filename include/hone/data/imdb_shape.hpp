@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/data/dataset.hpp"
@@ -43,7 +44,22 @@ struct ReviewPath {
 };
 
 /// Cuts a path that has the shape ROOT/{train,test}/{pos,neg}/FILE; false for every other path.
-inline bool parse_review_path(std::string_view path, ReviewPath& parts) {
+bool parse_review_path(std::string_view path, ReviewPath& parts);
+
+/// The text between the last '_' and ".txt" of "17_9.txt"; empty when there is none.
+std::string_view stars_in_name(std::string_view file);
+
+/// Stars from the digits of a name: 0 when they are no whole number from 1 to 10.
+int parse_stars(std::string_view digits);
+
+/// Rows of a seeded random subset of `count` examples, in their order: half of them with label 1 (of an odd count the
+/// extra one too), unless one class has too few, which the other then makes up for.
+std::vector<std::size_t> balanced_subset(std::span<double const> is_positive, std::size_t count, std::uint64_t seed,
+                                         std::uint64_t stream);
+
+#if HONE_BODIES
+
+HONE_INLINE bool parse_review_path(std::string_view path, ReviewPath& parts) {
   auto last = [&path] {
     std::size_t const slash = path.rfind('/');
     std::string_view const part = slash == path.npos ? path : path.substr(slash + 1);
@@ -58,15 +74,13 @@ inline bool parse_review_path(std::string_view path, ReviewPath& parts) {
          !parts.file.empty();
 }
 
-/// The text between the last '_' and ".txt" of "17_9.txt"; empty when there is none.
-inline std::string_view stars_in_name(std::string_view file) {
+HONE_INLINE std::string_view stars_in_name(std::string_view file) {
   file.remove_suffix(4);
   std::size_t const underscore = file.rfind('_');
   return underscore == file.npos ? std::string_view() : file.substr(underscore + 1);
 }
 
-/// Stars from the digits of a name: 0 when they are no whole number from 1 to 10.
-inline int parse_stars(std::string_view digits) {
+HONE_INLINE int parse_stars(std::string_view digits) {
   if (digits.empty() || digits.size() > 2 || digits.front() == '0') return 0;
   int stars = 0;
   for (char const c : digits) {
@@ -76,10 +90,8 @@ inline int parse_stars(std::string_view digits) {
   return stars <= 10 ? stars : 0;
 }
 
-/// Rows of a seeded random subset of `count` examples, in their order: half of them with label 1 (of an odd count the
-/// extra one too), unless one class has too few, which the other then makes up for.
-inline std::vector<std::size_t> balanced_subset(std::span<double const> is_positive, std::size_t count, std::uint64_t seed,
-                                                std::uint64_t stream) {
+HONE_INLINE std::vector<std::size_t> balanced_subset(std::span<double const> is_positive, std::size_t count,
+                                                     std::uint64_t seed, std::uint64_t stream) {
   std::vector<std::size_t> rows(is_positive.size());
   std::iota(rows.begin(), rows.end(), std::size_t{0});
   if (count == 0 || count >= rows.size()) return rows;
@@ -100,5 +112,7 @@ inline std::vector<std::size_t> balanced_subset(std::span<double const> is_posit
   std::sort(chosen.begin(), chosen.end());
   return chosen;
 }
+
+#endif
 
 }  // namespace hone::detail

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/core/ragged_tokens.hpp"
@@ -35,14 +36,8 @@ namespace hone::data {
 /// The order of the examples in one epoch: a permutation of 0 .. examples - 1 that depends on the seed and the epoch
 /// alone, the same on every machine.
 /// `order`: an earlier one, whose memory is used again.
-inline std::vector<std::size_t> epoch_order(std::size_t examples, std::uint64_t seed, std::uint32_t epoch,
-                                            std::vector<std::size_t> order = {}) {
-  order.resize(examples);
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  PhiloxStream random(seed, detail::epoch_order_stream + epoch);
-  detail::shuffle(std::span<std::size_t>(order), random);
-  return order;
-}
+std::vector<std::size_t> epoch_order(std::size_t examples, std::uint64_t seed, std::uint32_t epoch,
+                                     std::vector<std::size_t> order = {});
 
 /// Where a sampler stands: the next example it gives is number `index` of the epoch's order.
 struct SamplerPosition {
@@ -59,13 +54,7 @@ struct SamplerPosition {
 class EpochSampler {
  public:
   /// Throws E408 when there are no examples or the batch size is not positive.
-  EpochSampler(std::size_t examples, std::size_t batch_size, std::uint64_t seed)
-      : batch_size_(batch_size), seed_(seed), examples_(examples) {
-    if (examples == 0) throw Error(408, "there are no examples to sample from", {}, "check the training data");
-    if (batch_size == 0)
-      throw Error(408, "the batch size is zero", {.allowed = "1 or more"}, "set a batch size of 1 or more");
-    order_ = epoch_order(examples_, seed_, 0);
-  }
+  EpochSampler(std::size_t examples, std::size_t batch_size, std::uint64_t seed);
 
   /// The indices of the next batch; valid until the next call.
   std::span<std::size_t const> next() {
@@ -79,13 +68,7 @@ class EpochSampler {
   SamplerPosition position() const noexcept { return position_; }
 
   /// Continues from a position that `position()` gave. Throws E408 when it is beyond the examples.
-  void seek(SamplerPosition position) {
-    if (position.index > examples_)
-      throw Error(408, "the position to continue from is beyond the data",
-                  {.value = std::to_string(position.index), .allowed = "0.." + std::to_string(examples_)},
-                  "continue with the same training data as before");
-    enter(position);
-  }
+  void seek(SamplerPosition position);
 
   /// True before the first batch of an epoch, that is also after the last of the one before.
   bool at_epoch_start() const noexcept { return position_.index == 0 || position_.index == examples_; }
@@ -110,8 +93,42 @@ class EpochSampler {
 ///
 /// The order serves even work and steady memory alone: put the results back by the indices.
 /// Throws E408 when a limit is not positive.
-inline std::vector<std::vector<std::size_t>> batches_by_token_budget(std::span<std::int64_t const> lengths,
-                                                                     std::size_t max_examples, std::int64_t max_tokens) {
+std::vector<std::vector<std::size_t>> batches_by_token_budget(std::span<std::int64_t const> lengths,
+                                                              std::size_t max_examples, std::int64_t max_tokens);
+
+/// The same, with the lengths of the sequences.
+std::vector<std::vector<std::size_t>> batches_by_token_budget(RaggedTokens const& sequences, std::size_t max_examples,
+                                                              std::int64_t max_tokens);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<std::size_t> epoch_order(std::size_t examples, std::uint64_t seed, std::uint32_t epoch,
+                                                 std::vector<std::size_t> order) {
+  order.resize(examples);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  PhiloxStream random(seed, detail::epoch_order_stream + epoch);
+  detail::shuffle(std::span<std::size_t>(order), random);
+  return order;
+}
+
+HONE_INLINE EpochSampler::EpochSampler(std::size_t examples, std::size_t batch_size, std::uint64_t seed)
+    : batch_size_(batch_size), seed_(seed), examples_(examples) {
+  if (examples == 0) throw Error(408, "there are no examples to sample from", {}, "check the training data");
+  if (batch_size == 0) throw Error(408, "the batch size is zero", {.allowed = "1 or more"}, "set a batch size of 1 or more");
+  order_ = epoch_order(examples_, seed_, 0);
+}
+
+HONE_INLINE void EpochSampler::seek(SamplerPosition position) {
+  if (position.index > examples_)
+    throw Error(408, "the position to continue from is beyond the data",
+                {.value = std::to_string(position.index), .allowed = "0.." + std::to_string(examples_)},
+                "continue with the same training data as before");
+  enter(position);
+}
+
+HONE_INLINE std::vector<std::vector<std::size_t>> batches_by_token_budget(std::span<std::int64_t const> lengths,
+                                                                          std::size_t max_examples,
+                                                                          std::int64_t max_tokens) {
   if (max_examples == 0 || max_tokens < 1)
     throw Error(408, "an evaluation batch must hold at least one example and one token", {.allowed = "1 or more"},
                 "set a batch size of 1 or more");
@@ -131,12 +148,14 @@ inline std::vector<std::vector<std::size_t>> batches_by_token_budget(std::span<s
   return batches;
 }
 
-/// The same, with the lengths of the sequences.
-inline std::vector<std::vector<std::size_t>> batches_by_token_budget(RaggedTokens const& sequences,
-                                                                     std::size_t max_examples, std::int64_t max_tokens) {
+HONE_INLINE std::vector<std::vector<std::size_t>> batches_by_token_budget(RaggedTokens const& sequences,
+                                                                          std::size_t max_examples,
+                                                                          std::int64_t max_tokens) {
   std::vector<std::int64_t> lengths(sequences.size());
   for (std::size_t b = 0; b < lengths.size(); ++b) lengths[b] = sequences.offsets[b + 1] - sequences.offsets[b];
   return batches_by_token_budget(std::span<std::int64_t const>(lengths), max_examples, max_tokens);
 }
+
+#endif
 
 }  // namespace hone::data

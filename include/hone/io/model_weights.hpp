@@ -28,37 +28,13 @@ namespace hone {
 class ModelWeights {
  public:
   /// Opens the weights in `folder`; also takes the path of one .safetensors file.
-  static ModelWeights open(std::filesystem::path const& folder) {
-    namespace fs = std::filesystem;
-    std::error_code ignored;
-    ModelWeights weights;
-    if (fs::is_regular_file(folder, ignored)) {
-      weights.add(folder);
-    } else if (fs::exists(folder / "model.safetensors", ignored)) {
-      weights.add(folder / "model.safetensors");
-    } else if (fs::exists(folder / "model.safetensors.index.json", ignored)) {
-      weights.add_indexed(folder);
-    } else {
-      bool const pickled = fs::exists(folder / "pytorch_model.bin", ignored);
-      throw Error(238, pickled ? "the folder has its weights as pytorch_model.bin only" : "the folder has no weights",
-                  {.file = folder.string(), .allowed = "model.safetensors or model.safetensors.index.json"},
-                  pickled ? "convert them to safetensors, or fetch model.safetensors of the same model"
-                          : "check the path of the model folder");
-    }
-    weights.sort();
-    return weights;
-  }
+  static ModelWeights open(std::filesystem::path const& folder);
 
   /// All tensors, sorted by name. `begin` and `end` are those in the tensor's own file.
   std::vector<TensorInfo> const& tensors() const noexcept { return tensors_; }
 
   /// The tensor of that name, null if there is none.
-  TensorInfo const* find(std::string_view name) const noexcept {
-    auto const found =
-        std::lower_bound(tensors_.begin(), tensors_.end(), name,
-                         [](TensorInfo const& tensor, std::string_view wanted) { return tensor.name < wanted; });
-    return found == tensors_.end() || found->name != name ? nullptr : &*found;
-  }
+  TensorInfo const* find(std::string_view name) const noexcept;
 
   /// The metadata of the (first) file.
   std::map<std::string, std::string> const& metadata() const noexcept { return files_.front()->metadata(); }
@@ -82,24 +58,13 @@ class ModelWeights {
 
   ModelWeights() = default;
 
-  void add(std::filesystem::path const& path) {
-    auto const& file = files_.emplace_back(std::make_unique<SafetensorsReader>(path));
-    for (TensorInfo const& tensor : file->tensors()) holders_.emplace_back(tensor.name, file.get());
-  }
+  void add(std::filesystem::path const& path);
 
   void add_indexed(std::filesystem::path const& folder);
 
-  void sort() {
-    std::sort(holders_.begin(), holders_.end());
-    tensors_.reserve(holders_.size());
-    for (auto const& [name, holder] : holders_) tensors_.push_back(*holder->find(name));
-  }
+  void sort();
 
-  SafetensorsReader const& file(std::string_view name) const {
-    TensorInfo const* const found = find(name);
-    if (found == nullptr) files_.front()->at(name);  // throws
-    return *holders_[static_cast<std::size_t>(found - tensors_.data())].second;
-  }
+  SafetensorsReader const& file(std::string_view name) const;
 
   std::vector<std::unique_ptr<SafetensorsReader>> files_;
   std::vector<std::pair<std::string, SafetensorsReader const*>> holders_;  // sorted by name, as tensors_
@@ -156,6 +121,51 @@ HONE_INLINE void ModelWeights::add_indexed(std::filesystem::path const& folder) 
       if (!present.contains(tensor))
         throw disagree("a file lacks a tensor that the index says it has", tensor, value.get<std::string>());
   }
+}
+
+HONE_INLINE ModelWeights ModelWeights::open(std::filesystem::path const& folder) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  ModelWeights weights;
+  if (fs::is_regular_file(folder, ignored)) {
+    weights.add(folder);
+  } else if (fs::exists(folder / "model.safetensors", ignored)) {
+    weights.add(folder / "model.safetensors");
+  } else if (fs::exists(folder / "model.safetensors.index.json", ignored)) {
+    weights.add_indexed(folder);
+  } else {
+    bool const pickled = fs::exists(folder / "pytorch_model.bin", ignored);
+    throw Error(238, pickled ? "the folder has its weights as pytorch_model.bin only" : "the folder has no weights",
+                {.file = folder.string(), .allowed = "model.safetensors or model.safetensors.index.json"},
+                pickled ? "convert them to safetensors, or fetch model.safetensors of the same model"
+                        : "check the path of the model folder");
+  }
+  weights.sort();
+  return weights;
+}
+
+HONE_INLINE TensorInfo const* ModelWeights::find(std::string_view name) const noexcept {
+  auto const found =
+      std::lower_bound(tensors_.begin(), tensors_.end(), name,
+                       [](TensorInfo const& tensor, std::string_view wanted) { return tensor.name < wanted; });
+  return found == tensors_.end() || found->name != name ? nullptr : &*found;
+}
+
+HONE_INLINE void ModelWeights::add(std::filesystem::path const& path) {
+  auto const& file = files_.emplace_back(std::make_unique<SafetensorsReader>(path));
+  for (TensorInfo const& tensor : file->tensors()) holders_.emplace_back(tensor.name, file.get());
+}
+
+HONE_INLINE void ModelWeights::sort() {
+  std::sort(holders_.begin(), holders_.end());
+  tensors_.reserve(holders_.size());
+  for (auto const& [name, holder] : holders_) tensors_.push_back(*holder->find(name));
+}
+
+HONE_INLINE SafetensorsReader const& ModelWeights::file(std::string_view name) const {
+  TensorInfo const* const found = find(name);
+  if (found == nullptr) files_.front()->at(name);  // throws
+  return *holders_[static_cast<std::size_t>(found - tensors_.data())].second;
 }
 
 #endif

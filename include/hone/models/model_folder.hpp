@@ -26,36 +26,14 @@
 namespace hone {
 
 /// The tokenizer of a model folder; none when the folder has neither tokenizer.json nor vocab.txt.
-inline std::optional<Tokenizer> tokenizer_of_folder(std::filesystem::path const& folder) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(folder / "tokenizer.json", ignored) &&
-      !std::filesystem::exists(folder / "vocab.txt", ignored))
-    return {};
-  return Tokenizer::from_folder(folder);
-}
+std::optional<Tokenizer> tokenizer_of_folder(std::filesystem::path const& folder);
 
 /// Throws E531 when a vocabulary cannot be the model's: it has more tokens than the model has embeddings, or so many fewer
 /// that it is not the padding that some models have.
-inline void check_tokenizer(Tokenizer const& tokenizer, BertConfig const& config) {
-  constexpr std::int64_t most_padding = 256;
-  std::int64_t const size = tokenizer.vocabulary_size();
-  if (size > config.vocab_size || size + most_padding <= config.vocab_size)
-    throw Error(531, "the tokenizer's vocabulary is not the model's",
-                {.value = std::to_string(size) + " tokens",
-                 .allowed = std::to_string(config.vocab_size) + " (vocab_size of config.json)"},
-                "use the vocab.txt or tokenizer.json that came with the model");
-}
+void check_tokenizer(Tokenizer const& tokenizer, BertConfig const& config);
 
 /// A configuration with one probability for every dropout, where one is given. Throws E533 outside [0, 1).
-inline BertConfig with_dropout(BertConfig config, std::optional<double> probability) {
-  if (!probability) return config;
-  if (!(*probability >= 0 && *probability < 1))
-    throw Error(533, "the dropout probability is out of range",
-                {.value = std::to_string(*probability), .allowed = "0 <= p < 1"}, "choose a probability such as 0.1");
-  config.hidden_dropout_prob = config.attention_probs_dropout_prob = *probability;
-  if (config.classifier_dropout) config.classifier_dropout = probability;
-  return config;
-}
+BertConfig with_dropout(BertConfig config, std::optional<double> probability);
 
 /// Allocates all parameters of a store and fills them from a checkpoint; those in `may_be_new` are initialised when the file
 /// does not have them. The file's shapes are compared first: a small file with a large configuration allocates nothing.
@@ -130,5 +108,37 @@ void save_model_folder(std::filesystem::path const& folder, ParameterStore<B> co
   }
   write_safetensors(folder / "model.safetensors", tensors);
 }
+
+#if HONE_BODIES
+
+HONE_INLINE std::optional<Tokenizer> tokenizer_of_folder(std::filesystem::path const& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder / "tokenizer.json", ignored) &&
+      !std::filesystem::exists(folder / "vocab.txt", ignored))
+    return {};
+  return Tokenizer::from_folder(folder);
+}
+
+HONE_INLINE void check_tokenizer(Tokenizer const& tokenizer, BertConfig const& config) {
+  constexpr std::int64_t most_padding = 256;
+  std::int64_t const size = tokenizer.vocabulary_size();
+  if (size > config.vocab_size || size + most_padding <= config.vocab_size)
+    throw Error(531, "the tokenizer's vocabulary is not the model's",
+                {.value = std::to_string(size) + " tokens",
+                 .allowed = std::to_string(config.vocab_size) + " (vocab_size of config.json)"},
+                "use the vocab.txt or tokenizer.json that came with the model");
+}
+
+HONE_INLINE BertConfig with_dropout(BertConfig config, std::optional<double> probability) {
+  if (!probability) return config;
+  if (!(*probability >= 0 && *probability < 1))
+    throw Error(533, "the dropout probability is out of range",
+                {.value = std::to_string(*probability), .allowed = "0 <= p < 1"}, "choose a probability such as 0.1");
+  config.hidden_dropout_prob = config.attention_probs_dropout_prob = *probability;
+  if (config.classifier_dropout) config.classifier_dropout = probability;
+  return config;
+}
+
+#endif
 
 }  // namespace hone

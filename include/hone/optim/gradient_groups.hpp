@@ -12,6 +12,7 @@
 
 #include "hone/core/backend.hpp"
 #include "hone/core/buffer.hpp"
+#include "hone/core/config.hpp"
 #include "hone/core/parameter_store.hpp"
 #include "hone/ops/gradient_norm.hpp"
 
@@ -19,19 +20,7 @@ namespace hone {
 
 /// The group of a parameter, for people: "layer.3" of bert.encoder.layer.3.output.dense.weight, "embeddings" of
 /// bert.embeddings.LayerNorm.bias, else the name without its last part: "is_positive" of is_positive.weight.
-inline std::string parameter_group(std::string_view name) {
-  std::size_t end = 0;
-  for (std::size_t begin = 0; begin < name.size(); begin = end + 1) {
-    end = std::min(name.find('.', begin), name.size());
-    auto const part = name.substr(begin, end - begin);
-    if (part == "embeddings" && end < name.size()) return "embeddings";
-    if (part != "layer" || end == name.size()) continue;
-    auto const number = name.substr(end + 1, name.find('.', end + 1) - end - 1);
-    if (!number.empty() && number.find_first_not_of("0123456789") == number.npos) return "layer." + std::string(number);
-  }
-  auto const last = name.rfind('.');
-  return std::string(last == name.npos ? name : name.substr(0, last));
-}
+std::string parameter_group(std::string_view name);
 
 /// The groups of a store's parameters and, where the backend's memory is, the sum of squares of each group's gradients.
 template <Backend B>
@@ -92,5 +81,23 @@ class GradientGroups {
   Buffer<B, Index> borders_;
   Buffer<B, double> lanes_;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE std::string parameter_group(std::string_view name) {
+  std::size_t end = 0;
+  for (std::size_t begin = 0; begin < name.size(); begin = end + 1) {
+    end = std::min(name.find('.', begin), name.size());
+    auto const part = name.substr(begin, end - begin);
+    if (part == "embeddings" && end < name.size()) return "embeddings";
+    if (part != "layer" || end == name.size()) continue;
+    auto const number = name.substr(end + 1, name.find('.', end + 1) - end - 1);
+    if (!number.empty() && number.find_first_not_of("0123456789") == number.npos) return "layer." + std::string(number);
+  }
+  auto const last = name.rfind('.');
+  return std::string(last == name.npos ? name : name.substr(0, last));
+}
+
+#endif
 
 }  // namespace hone
