@@ -19,6 +19,7 @@
 #include "hone/core/precision.hpp"
 #include "hone/cpu/backend.hpp"
 #include "hone/cpu/bfloat16_dots.hpp"
+#include "hone/cpu/simd_tiles.hpp"
 #include "hone/generic/backend.hpp"
 
 namespace hone::bench {

@@ -15,8 +15,11 @@
 #include "hone/cpu/packed_weights.hpp"
 #include "hone/cpu/rung.hpp"
 #include "hone/cpu/scratch.hpp"
-#include "hone/cpu/simd.hpp"
-#include "hone/cpu/simd_tiles.hpp"
+#include "hone/cpu/vector_sizes.hpp"
+#include "hone/ops/attention.hpp"
+#include "hone/ops/embedding.hpp"
+#include "hone/ops/linear.hpp"
+#include "hone/ops/residual_norm.hpp"
 
 namespace hone {
 
@@ -108,29 +111,6 @@ struct KernelMemory {
   static void count(KernelDemand&, Sizes...) {}
 };
 
-/// What the scratch memory of vector kernels depends on, as they are compiled for an instruction set.
-struct VectorSizes {
-  Index lanes, words, rows, cols;  ///< of T, of 32 bits; of the register tile
-  Index depth;                     ///< TileShape::depth
-  bool many_registers;
-};
-template <class T>
-VectorSizes vector_sizes(InstructionSet set) {
-#define HONE_SIZES(SIMD)                                                                                       \
-  VectorSizes {                                                                                                \
-    SIMD::lanes<T>, SIMD::word_lanes, SIMD::TileShape::rows, SIMD::TileShape::cols<T>, SIMD::TileShape::depth, \
-        SIMD::many_registers                                                                                   \
-  }
-#if defined(HONE_X86_64_KERNELS)
-  if (set >= InstructionSet::avx512) return HONE_SIZES(avx512);
-  if (set == InstructionSet::avx2) return HONE_SIZES(avx2);
-#else
-  static_cast<void>(set);
-#endif
-  return HONE_SIZES(portable);
-#undef HONE_SIZES
-}
-
 constexpr Index ceil_div(Index value, Index by) { return (value + by - 1) / by; }
 
 /// Products may not be blocked in larger pieces than these, so that plans hold whatever the blocks are: bytes of a strip of
@@ -157,9 +137,9 @@ void count_gemm(KernelDemand& demand, Index rows, Index inner, Index columns) {
 template <class T>
 void count_gemm_of_columns(KernelDemand& demand, Index rows, Index results, Index columns) {
   auto const sizes = vector_sizes<T>(demand.instruction_set());
-  Index const resident = portable::resident_panel_bytes / Index{sizeof(T)}, group = 16;
+  Index const resident = resident_panel_bytes / Index{sizeof(T)}, group = 16;
   Index const panels = ceil_div(columns, sizes.cols), width = panels * sizes.cols;
-  Index const chunk = ceil_div(panels, ceil_div(columns, portable::widest_chunk));
+  Index const chunk = ceil_div(panels, ceil_div(columns, widest_chunk));
   Index const fitting = std::max<Index>(resident / (chunk * sizes.cols), 64), blocks = ceil_div(rows, fitting);
   Index const depth = std::min(rows, round_up(ceil_div(rows, blocks), 2 * sizes.rows));
   demand.scratch<T>(Scratch::reduction, blocks * results);
@@ -214,8 +194,8 @@ struct KernelMemory<LinearBackwardParameters<P>> {
     Index const steps = std::max<Index>(1, packed_squares(rows));
     demand.scratch<bfloat16>(Scratch::shared_panels, passing * steps * packed_step);
 #if defined(HONE_X86_64_KERNELS)
-    Index const ranges = std::min(staying, round_up(ceil_div(staying, amx::gradient_blocks), 4));  // or more
-    Index const piece = ceil_div(steps, ceil_div(steps, amx::gradient_steps));
+    Index const ranges = std::min(staying, round_up(ceil_div(staying, gradient_blocks), 4));  // or more
+    Index const piece = ceil_div(steps, ceil_div(steps, gradient_steps));
     demand.scratch<bfloat16>(Scratch::row_panels, ceil_div(staying, ranges) * piece * packed_step);
 #else
     static_cast<void>(staying);
@@ -274,7 +254,7 @@ void count_norm_backward(KernelDemand& demand, Index rows, Index width) {
   Index const words = vector_sizes<float>(demand.instruction_set()).words, group = 2 * words;  // DropoutRows
   demand.scratch<std::uint32_t>(Scratch::tile,
                                 (3 * ceil_div(width, group) + 16) * words + 2 * (round_up(width, group) + 2 * words));
-  demand.scratch<StatisticOf<P>>(Scratch::reduction, ceil_div(rows, portable::partial_rows) * 2 * width);
+  demand.scratch<StatisticOf<P>>(Scratch::reduction, ceil_div(rows, partial_rows) * 2 * width);
 }
 
 template <class P>

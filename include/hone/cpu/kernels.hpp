@@ -2,16 +2,44 @@
 
 #include <type_traits>
 
-#include "hone/cpu/bfloat16_dots.hpp"
+#include "hone/core/host_context.hpp"
+#include "hone/core/precision.hpp"
 #include "hone/cpu/rung.hpp"
+#include "hone/ops/activation.hpp"
+#include "hone/ops/adamw.hpp"
+#include "hone/ops/attention.hpp"
+#include "hone/ops/dropout.hpp"
+#include "hone/ops/embedding.hpp"
+#include "hone/ops/gradient_norm.hpp"
+#include "hone/ops/linear.hpp"
+#include "hone/ops/linear_activation.hpp"
+#include "hone/ops/linear_residual.hpp"
+#include "hone/ops/residual_norm.hpp"
+
+#if !defined(HONE_KERNELS_ELSEWHERE)
+#include "hone/cpu/bfloat16_dots.hpp"
 #include "hone/cpu/simd.hpp"
 #include "hone/cpu/simd_tiles.hpp"
+#endif
 
 namespace hone {
 namespace detail {
 
+#if defined(HONE_KERNELS_ELSEWHERE)
+
+/// Whether the operation has vector kernels: HONE_CPU_KERNELS, below, names those that have.
+template <class Op>
+inline constexpr bool has_kernel = false;
+
+template <class Op>
+void run_kernel(HostContext& context, Op const& op);
+
+#else
+
 template <class Kernel>
 inline constexpr bool is_kernel = !std::is_base_of_v<NoKernel, Kernel>;
+template <class Op>
+inline constexpr bool has_kernel = is_kernel<portable::Kernel<Op>>;
 
 /// Namespaces amx and avx512_bf16 have kernels for the sake of bfloat16: for other formats they would be avx512's once more.
 template <class Op>
@@ -38,42 +66,50 @@ void run_kernel(HostContext& context, Op const& op) {
   portable::Kernel<Op>::run(context, op);
 }
 
+#endif
+
 }  // namespace detail
 
 /// Runs the operation's vector kernel for the instruction set of the context.
 template <class Op>
-  requires(detail::is_kernel<detail::portable::Kernel<Op>>)
+  requires(detail::has_kernel<Op>)
 struct CpuKernel<Op> {
   static void run(HostContext& context, Op const& op) { detail::run_kernel(context, op); }
 };
 
-// A program may compile the kernels once, apart from the rest: with HONE_KERNELS_ELSEWHERE headers only declare them, and a
-// file has HONE_CPU_KERNELS(template, fp32) and so on, for each precision. The CMake target hone::kernels is that file and
-// that definition (cmake/hone_kernels.cmake); it has the bodies that core/config.hpp tells of, too.
-#define HONE_CPU_KERNELS(KEYWORD, PRECISION)                                                      \
-  KEYWORD void detail::run_kernel(HostContext&, LinearForward<PRECISION> const&);                 \
-  KEYWORD void detail::run_kernel(HostContext&, LinearBackwardInput<PRECISION> const&);           \
-  KEYWORD void detail::run_kernel(HostContext&, LinearBackwardParameters<PRECISION> const&);      \
-  KEYWORD void detail::run_kernel(HostContext&, LinearActivationForward<PRECISION> const&);       \
-  KEYWORD void detail::run_kernel(HostContext&, LinearActivationBackwardInput<PRECISION> const&); \
-  KEYWORD void detail::run_kernel(HostContext&, ActivationForward<PRECISION> const&);             \
-  KEYWORD void detail::run_kernel(HostContext&, ActivationBackward<PRECISION> const&);            \
-  KEYWORD void detail::run_kernel(HostContext&, AttentionForward<PRECISION> const&);              \
-  KEYWORD void detail::run_kernel(HostContext&, AttentionBackward<PRECISION> const&);             \
-  KEYWORD void detail::run_kernel(HostContext&, DropoutApply<PRECISION> const&);                  \
-  KEYWORD void detail::run_kernel(HostContext&, ResidualNormForward<PRECISION> const&);           \
-  KEYWORD void detail::run_kernel(HostContext&, ResidualNormBackward<PRECISION> const&);          \
-  KEYWORD void detail::run_kernel(HostContext&, EmbeddingForward<PRECISION> const&);              \
-  KEYWORD void detail::run_kernel(HostContext&, EmbeddingBackward<PRECISION> const&);             \
-  KEYWORD void detail::run_kernel(HostContext&, AdamWStep<PRECISION> const&);                     \
-  KEYWORD void detail::run_kernel(HostContext&, SumOfSquares<PRECISION> const&)
-#define HONE_CPU_KERNELS_OF_MIXED(KEYWORD) \
-  KEYWORD void detail::run_kernel(HostContext&, LinearResidualForward<mixed> const&)
+// A program may compile the kernels once, apart from the rest: with HONE_KERNELS_ELSEWHERE headers only declare them, and do
+// not read what they are made of; a file has HONE_CPU_KERNELS(HONE_KERNEL_HERE, fp32) and so on, for each precision. The
+// CMake target hone::kernels is that file and that definition (cmake/hone_kernels.cmake); it has the bodies that
+// core/config.hpp tells of, too.
+#define HONE_CPU_KERNELS(SAY, PRECISION)         \
+  SAY(LinearForward<PRECISION>);                 \
+  SAY(LinearBackwardInput<PRECISION>);           \
+  SAY(LinearBackwardParameters<PRECISION>);      \
+  SAY(LinearActivationForward<PRECISION>);       \
+  SAY(LinearActivationBackwardInput<PRECISION>); \
+  SAY(ActivationForward<PRECISION>);             \
+  SAY(ActivationBackward<PRECISION>);            \
+  SAY(AttentionForward<PRECISION>);              \
+  SAY(AttentionBackward<PRECISION>);             \
+  SAY(DropoutApply<PRECISION>);                  \
+  SAY(ResidualNormForward<PRECISION>);           \
+  SAY(ResidualNormBackward<PRECISION>);          \
+  SAY(EmbeddingForward<PRECISION>);              \
+  SAY(EmbeddingBackward<PRECISION>);             \
+  SAY(AdamWStep<PRECISION>);                     \
+  SAY(SumOfSquares<PRECISION>)
+#define HONE_CPU_KERNELS_OF_MIXED(SAY) SAY(LinearResidualForward<mixed>)
+#define HONE_KERNEL_HERE(OPERATION) template void detail::run_kernel(HostContext&, OPERATION const&)
 #if defined(HONE_KERNELS_ELSEWHERE)
-HONE_CPU_KERNELS(extern template, fp32);
-HONE_CPU_KERNELS(extern template, fp64);
-HONE_CPU_KERNELS(extern template, mixed);
-HONE_CPU_KERNELS_OF_MIXED(extern template);
+#define HONE_KERNEL_ELSEWHERE(OPERATION)                                   \
+  extern template void detail::run_kernel(HostContext&, OPERATION const&); \
+  template <>                                                              \
+  inline constexpr bool detail::has_kernel<OPERATION> = true
+HONE_CPU_KERNELS(HONE_KERNEL_ELSEWHERE, fp32);
+HONE_CPU_KERNELS(HONE_KERNEL_ELSEWHERE, fp64);
+HONE_CPU_KERNELS(HONE_KERNEL_ELSEWHERE, mixed);
+HONE_CPU_KERNELS_OF_MIXED(HONE_KERNEL_ELSEWHERE);
+#undef HONE_KERNEL_ELSEWHERE
 #endif
 
 }  // namespace hone

@@ -23,6 +23,7 @@
 #include "hone/cpu/attention_items.hpp"
 #include "hone/cpu/packed_weights.hpp"
 #include "hone/cpu/scratch.hpp"
+#include "hone/cpu/vector_sizes.hpp"
 #include "hone/ops/activation.hpp"
 #include "hone/ops/adamw.hpp"
 #include "hone/ops/attention.hpp"
@@ -35,10 +36,6 @@
 #include "hone/ops/residual_norm.hpp"
 
 namespace hone::detail {
-
-/// What a storage format is computed in: float for bfloat16, else itself.
-template <class T>
-using ScalarOf = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
 
 /// A step known to the compiler.
 template <Index value>
@@ -86,3 +83,13 @@ using Step = std::integral_constant<Index, value>;
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
+
+namespace hone::detail {
+
+static_assert(vector_sizes<float>(InstructionSet::portable).lanes == portable::lanes<float>);
+#if defined(HONE_X86_64_KERNELS)
+static_assert(vector_sizes<float>(InstructionSet::avx2).lanes == avx2::lanes<float>);
+static_assert(vector_sizes<float>(InstructionSet::avx512).lanes == avx512::lanes<float>);
+#endif
+
+}  // namespace hone::detail

@@ -1,8 +1,5 @@
 namespace hone::detail::HONE_SIMD {
 
-/// How many rows one partial sum of a column covers: fixed, so that sums have the same bits for any number of threads.
-inline constexpr Index partial_rows = 64;
-
 /// result[q][c] (+)= sum over chunks of partials(chunk, q * cols + c), chunks in order; partials (chunks, count * cols).
 template <class T, std::size_t count>
 HONE_TARGET void add_partials(HostContext& context, MatrixView<T const> partials,

@@ -13,11 +13,11 @@ struct Operand {
 
 /// Sizes of the register tile: `rows` x `vectors` accumulators, which with the operands fill the register file.
 struct TileShape {
-  static constexpr int rows = many_registers ? 8 : 4, vectors = 3;
+  static constexpr int rows = tile_rows(many_registers), vectors = tile_vectors;
   template <class T>
   static constexpr int cols = vectors * lanes<T>;
   /// How much of the inner dimension is summed before a tile goes back to memory.
-  static constexpr Index depth = 768;
+  static constexpr Index depth = tile_depth;
 };
 
 /// Memory that a tile fetches for who comes next: in `rows` runs that begin `jump` values apart, `step` values further with
@@ -153,10 +153,6 @@ struct TileFinish {
   MatrixView<A const> reads{};  ///< fetched, tile by tile
 };
 
-/// Bytes of the second cache that resident panels may take: of two MiB, what a neighbour on the core leaves.
-inline constexpr Index resident_panel_bytes = 640 * 1024;
-/// Columns of a weight's gradient that are summed together.
-inline constexpr Index widest_chunk = 384;
 /// Bytes of the third cache that panels shared by all threads may take.
 inline constexpr Index shared_panel_bytes = 4 * 1024 * 1024;
 

@@ -1,11 +1,6 @@
 // Gradients of the weights of linear layers in `mixed`, on block_product.inl.
 namespace hone::detail::HONE_SIMD {
 
-/// The tokens of a product of weight gradients are gone through in pieces of so many steps: a block of a piece (32 KiB) fits
-/// the nearest cache, and `gradient_blocks` of them the second. A gradient is the sum of its pieces' sums, in their order.
-inline constexpr Index gradient_steps = 16;
-inline constexpr Index gradient_blocks = 24;
-
 /// dw = sums, or dw += sums.
 struct StoreGradient {
   static constexpr int strip_rows = 4, parts = 1;

@@ -1,0 +1,55 @@
+// Sizes that vector kernels (cpu/simd/) and the plans of what they take (cpu/kernel_memory.hpp) have in common.
+#pragma once
+
+#include <type_traits>
+
+#include "hone/core/bfloat16.hpp"
+#include "hone/core/instruction_set.hpp"
+#include "hone/core/matrix.hpp"
+
+namespace hone::detail {
+
+/// What a storage format is computed in: float for bfloat16, else itself.
+template <class T>
+using ScalarOf = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
+
+/// The register tile of a product is so many vectors wide; so much of the inner dimension is summed before it goes back to
+/// memory.
+inline constexpr int tile_vectors = 3;
+inline constexpr Index tile_depth = 768;
+/// Rows of the register tile: with its operands it fills the register file.
+constexpr int tile_rows(bool many_registers) { return many_registers ? 8 : 4; }
+
+/// Bytes of the second cache that resident panels may take: of two MiB, what a neighbour on the core leaves.
+inline constexpr Index resident_panel_bytes = 640 * 1024;
+/// Columns of a weight's gradient that are summed together.
+inline constexpr Index widest_chunk = 384;
+
+/// How many rows one partial sum of a column covers: fixed, so that sums have the same bits for any number of threads.
+inline constexpr Index partial_rows = 64;
+
+/// The tokens of a product of weight gradients are gone through in pieces of so many steps: a block of a piece (32 KiB) fits
+/// the nearest cache, and `gradient_blocks` of them the second. A gradient is the sum of its pieces' sums, in their order.
+inline constexpr Index gradient_steps = 16;
+inline constexpr Index gradient_blocks = 24;
+
+/// What the scratch memory of vector kernels depends on, as they are compiled for an instruction set.
+struct VectorSizes {
+  Index lanes, words, rows, cols;  ///< of T, of 32 bits; of the register tile
+  Index depth;                     ///< of the register tile
+  bool many_registers;
+};
+template <class T>
+constexpr VectorSizes vector_sizes(InstructionSet set) {
+  Index bytes = 16;  // of a register: HONE_SIMD_BYTES in cpu/simd.hpp
+#if defined(HONE_X86_64_KERNELS)
+  if (set >= InstructionSet::avx2) bytes = set >= InstructionSet::avx512 ? 64 : 32;
+#else
+  static_cast<void>(set);
+#endif
+  Index const lanes = bytes / Index{sizeof(ScalarOf<T>)};
+  bool const many_registers = bytes == 64;
+  return {lanes, bytes / 4, tile_rows(many_registers), tile_vectors * lanes, tile_depth, many_registers};
+}
+
+}  // namespace hone::detail
