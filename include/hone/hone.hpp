@@ -144,7 +144,6 @@
 #include "hone/data/bag_of_words.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/demo_corpus.hpp"
-#include "hone/data/demo_grammar.hpp"
 #include "hone/data/folder_files.hpp"
 #include "hone/data/imdb_shape.hpp"
 #include "hone/data/sampler.hpp"

@@ -1,8 +1,14 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
+#include "hone/core/config.hpp"
+#include "hone/data/imdb_shape.hpp"
+
+#if HONE_BODIES
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <cstdlib>
 #include <numeric>
 #include <set>
@@ -12,12 +18,11 @@
 #include <utility>
 #include <vector>
 
-#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/demo_grammar.hpp"
-#include "hone/data/imdb_shape.hpp"
+#endif
 
 namespace hone::data {
 

@@ -5,30 +5,40 @@
 //   8 bytes   checksum (XXH64) of everything before
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
-#include <limits>
+
+#include "hone/core/config.hpp"
+#include "hone/data/imdb_shape.hpp"
+
+#if HONE_BODIES
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <span>
 #include <string>
-#include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "hone/core/atomic_file.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/input_file.hpp"
 #include "hone/core/xxh64.hpp"
-#include "hone/data/imdb_shape.hpp"
+#endif
 
 namespace hone::detail {
 
 /// What a cache holds, and what it was made from.
 using TokenCacheKey = std::array<unsigned char, 32>;
+
+/// Writes a cache: whole or not at all; gives the size of its payload. Errors: those of AtomicFile.
+std::uint64_t write_token_cache(std::filesystem::path const& path, TokenCacheKey const& key, data::Imdb const& all);
+
+/// Reads a cache. Errors: E440, E441, and those of InputFile.
+data::Imdb read_token_cache(std::filesystem::path const& path, TokenCacheKey const& key, std::int32_t vocabulary_size);
+
+#if HONE_BODIES
 
 /// The first bytes of a cache.
 struct TokenCacheHeader {
@@ -233,8 +243,8 @@ void put_token_cache(Sink& sink, data::Imdb const& all, bool small_ids) {
   }
 }
 
-/// Writes a cache: whole or not at all. Errors: those of AtomicFile.
-inline std::uint64_t write_token_cache(std::filesystem::path const& path, TokenCacheKey const& key, data::Imdb const& all) {
+HONE_INLINE std::uint64_t write_token_cache(std::filesystem::path const& path, TokenCacheKey const& key,
+                                            data::Imdb const& all) {
   bool small_ids = true;
   for (data::Dataset const* set : {&all.train, &all.test})
     for (std::int32_t const id : set->tokens.tokens) small_ids = small_ids && id >= 0 && id <= 0xffff;
@@ -279,9 +289,8 @@ inline data::Dataset read_cached_set(TokenCacheReader& file, std::int32_t vocabu
   return set;
 }
 
-/// Reads a cache. Errors: E440, E441, and those of InputFile.
-inline data::Imdb read_token_cache(std::filesystem::path const& path, TokenCacheKey const& key,
-                                   std::int32_t vocabulary_size) {
+HONE_INLINE data::Imdb read_token_cache(std::filesystem::path const& path, TokenCacheKey const& key,
+                                        std::int32_t vocabulary_size) {
   TokenCacheReader file(path, key);
   data::Imdb all;
   std::size_t const problems = file.count(16);
@@ -295,5 +304,7 @@ inline data::Imdb read_token_cache(std::filesystem::path const& path, TokenCache
   file.finish();
   return all;
 }
+
+#endif
 
 }  // namespace hone::detail
