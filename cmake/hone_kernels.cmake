@@ -4,8 +4,10 @@
 # (include/hone/core/config.hpp and include/hone/cpu/kernels.hpp say how.) It is built only where it is linked.
 if(NOT TARGET hone_kernels)
   set(hone_kernel_files "")
+  set(bodies_elsewhere "#define HONE_KERNELS_ELSEWHERE\n#include <hone/core/config.hpp>\n")
   foreach(precision fp32 fp64 mixed)
-    set(content "#include <hone/cpu/kernels.hpp>\n\nnamespace hone {\nHONE_CPU_KERNELS(HONE_KERNEL_HERE, ${precision});\n")
+    set(content "${bodies_elsewhere}#undef HONE_KERNELS_ELSEWHERE\n#include <hone/cpu/kernels.hpp>\n\nnamespace hone {\n")
+    string(APPEND content "HONE_CPU_KERNELS(HONE_KERNEL_HERE, ${precision});\n")
     if(precision STREQUAL "mixed")
       string(APPEND content "HONE_CPU_KERNELS_OF_MIXED(HONE_KERNEL_HERE);\n")
     endif()
@@ -14,7 +16,7 @@ if(NOT TARGET hone_kernels)
     list(APPEND hone_kernel_files "${file}")
   endforeach()
   # The bodies of each umbrella that are not those of one before it.
-  set(declared "#define HONE_KERNELS_ELSEWHERE\n#include <hone/core/config.hpp>\n")
+  set(declared "${bodies_elsewhere}")
   foreach(umbrella hone doctor report)
     set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/bodies_${umbrella}.cpp")
     file(CONFIGURE OUTPUT "${file}" @ONLY

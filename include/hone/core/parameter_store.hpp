@@ -115,7 +115,7 @@ class ParameterStore {
 
   Index count() const { return Index(infos_.size()); }
   ParameterInfo const& info(Index id) const { return infos_[std::size_t(id)]; }
-  std::span<ParameterInfo const> infos() const { return infos_; }
+  std::span<ParameterInfo const> infos() const { return {infos_.data(), infos_.size()}; }
   /// The id of a name, or -1.
   Index find(std::string_view name) const {
     for (std::size_t i = 0; i < infos_.size(); ++i)

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "hone/core/config.hpp"
+
 namespace hone {
 
 /// Many token sequences in one piece of memory, without padding: sequence b is tokens[offsets[b] .. offsets[b + 1]).
@@ -22,10 +24,16 @@ struct RaggedTokens {
     return {tokens.data() + offsets[b], static_cast<std::size_t>(offsets[b + 1] - offsets[b])};
   }
 
-  void push_back(std::span<std::int32_t const> sequence) {
-    tokens.insert(tokens.end(), sequence.begin(), sequence.end());
-    offsets.push_back(static_cast<std::int64_t>(tokens.size()));
-  }
+  void push_back(std::span<std::int32_t const> sequence);
 };
+
+#if HONE_BODIES
+
+HONE_INLINE void RaggedTokens::push_back(std::span<std::int32_t const> sequence) {
+  tokens.insert(tokens.end(), sequence.begin(), sequence.end());
+  offsets.push_back(static_cast<std::int64_t>(tokens.size()));
+}
+
+#endif
 
 }  // namespace hone

@@ -61,7 +61,7 @@ class ThreadPool {
       for (std::int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
       return;
     }
-    share_out(chunks, run);
+    share_out(chunks, std::ref(run));
   }
 
   /// Calls `body()` once in every thread of the pool, the caller among them; from inside a chunk: in this thread alone.
@@ -74,33 +74,12 @@ class ThreadPool {
       while (begun.load() < size_) std::this_thread::yield();  // so that no thread takes a second one
       body();
     };
-    share_out(size_, once);
+    share_out(size_, std::ref(once));
   }
 
  private:
-  /// Calls run(chunk) in all threads. Whoever calls it has set busy_.
-  template <class Run>
-  void share_out(std::int64_t chunks, Run& run) {
-    std::function<void(std::int64_t)> const job = std::ref(run);  // allocates nothing
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      job_ = &job;
-      chunks_ = chunks;
-      next_.store(0);
-      active_.store(size_ - 1);
-      failure_ = nullptr;
-      generation_.fetch_add(1);
-    }
-    wake_.notify_all();
-    drain(job);
-    if (!spin_until([this] { return active_.load() == 0; })) {
-      std::unique_lock<std::mutex> lock(mutex_);
-      done_.wait(lock, [this] { return active_.load() == 0; });
-    }
-    std::exception_ptr const failure = failure_;  // nobody else is at work
-    busy_.store(false);
-    if (failure) std::rethrow_exception(failure);
-  }
+  /// Calls job(chunk) in all threads. Whoever calls it has set busy_, and gives a reference: that allocates nothing.
+  void share_out(std::int64_t chunks, std::function<void(std::int64_t)> const& job);
 
   /// Looks for a short time before its thread sleeps: between the pieces of a step there are microseconds, and to be woken
   /// takes longer. Short, so that other programs' threads get the processor where there is nothing to do.
@@ -192,6 +171,27 @@ HONE_INLINE void ThreadPool::work() {
     std::lock_guard<std::mutex> lock(mutex_);  // whoever waits has looked before, or sleeps
     done_.notify_one();
   }
+}
+
+HONE_INLINE void ThreadPool::share_out(std::int64_t chunks, std::function<void(std::int64_t)> const& job) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    job_ = &job;
+    chunks_ = chunks;
+    next_.store(0);
+    active_.store(size_ - 1);
+    failure_ = nullptr;
+    generation_.fetch_add(1);
+  }
+  wake_.notify_all();
+  drain(job);
+  if (!spin_until([this] { return active_.load() == 0; })) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    done_.wait(lock, [this] { return active_.load() == 0; });
+  }
+  std::exception_ptr const failure = failure_;  // nobody else is at work
+  busy_.store(false);
+  if (failure) std::rethrow_exception(failure);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <string>
 #include <tuple>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/host_memory.hpp"
 #include "hone/core/matrix.hpp"
@@ -38,9 +39,7 @@ class PackedWeights {
   PackedWeights() = default;
   PackedWeights(PackedWeights const&) = delete;
   PackedWeights& operator=(PackedWeights const&) = delete;
-  ~PackedWeights() {
-    for (auto& [key, entry] : entries_) release(entry);
-  }
+  ~PackedWeights();
 
   /// `count` values of T, 64-byte aligned, that `pack(T*)` wrote for this weight and version; valid until the next version
   /// is asked for. `version` is not 0. Throws E711 when there is not so much memory.
@@ -48,38 +47,17 @@ class PackedWeights {
   T const* packed(MatrixView<W const> weight, WeightForm form, WeightFormat format, std::uint64_t version, Index count,
                   Pack const& pack) {
     std::lock_guard<std::mutex> lock(mutex_);
-    Key const key{weight.data, weight.rows, weight.cols, weight.stride, form, format};
-    ++clock_;
-    auto found = entries_.find(key);
-    if (found == entries_.end()) {
-      forget_unused();
-      found = entries_.emplace(key, Entry{}).first;
-    }
-    Entry& entry = found->second;
-    entry.used = clock_;
+    Entry& entry = entry_of({weight.data, weight.rows, weight.cols, weight.stride, form, format});
     if (entry.version == version) return static_cast<T const*>(entry.data);
     entry.version = 0;  // until it is whole
-    std::size_t const bytes = static_cast<std::size_t>(count) * sizeof(T);
-    if (entry.bytes < bytes) {
-      release(entry);
-      entry.data = allocate_host_memory(bytes);
-      if (!entry.data)
-        throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
-                    "use a smaller batch or a smaller model, or a machine with more memory");
-      entry.bytes = bytes;
-    }
+    make_room(entry, static_cast<std::size_t>(count) * sizeof(T));
     pack(static_cast<T*>(entry.data));
     entry.version = version;
     return static_cast<T const*>(entry.data);
   }
 
   /// Bytes that are held.
-  std::size_t bytes() const {
-    std::lock_guard<std::mutex> lock(mutex_);
-    std::size_t sum = 0;
-    for (auto const& [key, entry] : entries_) sum += entry.bytes;
-    return sum;
-  }
+  std::size_t bytes() const;
 
  private:
   using Key = std::tuple<void const*, Index, Index, Index, WeightForm, WeightFormat>;
@@ -90,25 +68,68 @@ class PackedWeights {
   };
   static constexpr std::uint64_t kept_calls = 10000;  ///< several steps of the deepest model
 
-  static void release(Entry& entry) {
-    free_host_memory(entry.data, entry.bytes);
-    entry.data = nullptr;
-    entry.bytes = 0;
-  }
+  /// A weight's entry, which is new where nobody has asked for it in a long time.
+  Entry& entry_of(Key const& key);
+  static void make_room(Entry& entry, std::size_t bytes);
+  static void release(Entry& entry);
   /// Models come and go: what was not asked for in a long time is given back.
-  void forget_unused() {
-    for (auto entry = entries_.begin(); entry != entries_.end();)
-      if (clock_ - entry->second.used > kept_calls) {
-        release(entry->second);
-        entry = entries_.erase(entry);
-      } else {
-        ++entry;
-      }
-  }
+  void forget_unused();
 
   mutable std::mutex mutex_;
   std::map<Key, Entry> entries_;
   std::uint64_t clock_ = 0;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE PackedWeights::~PackedWeights() {
+  for (auto& [key, entry] : entries_) release(entry);
+}
+
+HONE_INLINE PackedWeights::Entry& PackedWeights::entry_of(Key const& key) {
+  ++clock_;
+  auto found = entries_.find(key);
+  if (found == entries_.end()) {
+    forget_unused();
+    found = entries_.emplace(key, Entry{}).first;
+  }
+  found->second.used = clock_;
+  return found->second;
+}
+
+HONE_INLINE void PackedWeights::make_room(Entry& entry, std::size_t bytes) {
+  if (entry.bytes >= bytes) return;
+  release(entry);
+  entry.data = allocate_host_memory(bytes);
+  if (!entry.data)
+    throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
+                "use a smaller batch or a smaller model, or a machine with more memory");
+  entry.bytes = bytes;
+}
+
+HONE_INLINE void PackedWeights::release(Entry& entry) {
+  free_host_memory(entry.data, entry.bytes);
+  entry.data = nullptr;
+  entry.bytes = 0;
+}
+
+HONE_INLINE std::size_t PackedWeights::bytes() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::size_t sum = 0;
+  for (auto const& [key, entry] : entries_) sum += entry.bytes;
+  return sum;
+}
+
+HONE_INLINE void PackedWeights::forget_unused() {
+  for (auto entry = entries_.begin(); entry != entries_.end();)
+    if (clock_ - entry->second.used > kept_calls) {
+      release(entry->second);
+      entry = entries_.erase(entry);
+    } else {
+      ++entry;
+    }
+}
+
+#endif
 
 }  // namespace hone::detail

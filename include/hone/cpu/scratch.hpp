@@ -8,6 +8,7 @@
 #include <new>
 #include <string>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/host_context.hpp"
 #include "hone/core/host_memory.hpp"
@@ -37,18 +38,7 @@ class ScratchBlock {
     return data_;
   }
   /// Takes at least so many bytes, unless it has them.
-  void take(std::size_t bytes) {
-    if (bytes > size_) {
-      free_host_memory(data_, size_);
-      size_ = 0;
-      data_ = allocate_host_memory(bytes);
-      if (!data_)
-        throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
-                    "use a smaller batch or a smaller model, or a machine with more memory");
-      size_ = bytes;
-      scratch_growths.fetch_add(1);
-    }
-  }
+  void take(std::size_t bytes);
   /// Bytes that are held.
   std::size_t bytes() const { return size_; }
 
@@ -79,7 +69,29 @@ inline constexpr Scratch scratch_of_each_thread[] = {Scratch::row_panels, Scratc
                                                      Scratch::attention};
 
 /// What the threads of a context hold together, the caller among them (whose memory serves all contexts that it uses).
-inline ScratchBytes scratch_bytes(HostContext& context) {
+ScratchBytes scratch_bytes(HostContext& context);
+
+/// Gives every thread of a context as much scratch memory as any of them has needed so far: which thread does which piece of
+/// work is chance, so that without this one might meet the largest piece for the first time in a late step. For the end of a
+/// step; costs nothing where nothing grew.
+void level_scratch(HostContext& context);
+
+#if HONE_BODIES
+
+HONE_INLINE void ScratchBlock::take(std::size_t bytes) {
+  if (bytes > size_) {
+    free_host_memory(data_, size_);
+    size_ = 0;
+    data_ = allocate_host_memory(bytes);
+    if (!data_)
+      throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
+                  "use a smaller batch or a smaller model, or a machine with more memory");
+    size_ = bytes;
+    scratch_growths.fetch_add(1);
+  }
+}
+
+HONE_INLINE ScratchBytes scratch_bytes(HostContext& context) {
   std::array<std::atomic<std::size_t>, static_cast<std::size_t>(Scratch::count)> sums{};
   context.pool().in_each_thread([&] {
     for (std::size_t use = 0; use < sums.size(); ++use) sums[use] += scratch_block(static_cast<Scratch>(use)).bytes();
@@ -89,10 +101,7 @@ inline ScratchBytes scratch_bytes(HostContext& context) {
   return bytes;
 }
 
-/// Gives every thread of a context as much scratch memory as any of them has needed so far: which thread does which piece of
-/// work is chance, so that without this one might meet the largest piece for the first time in a late step. For the end of a
-/// step; costs nothing where nothing grew.
-inline void level_scratch(HostContext& context) {
+HONE_INLINE void level_scratch(HostContext& context) {
   struct Levelled {
     std::uint64_t growths = 0;
   };
@@ -112,5 +121,7 @@ inline void level_scratch(HostContext& context) {
   });
   levelled.growths = scratch_growths;
 }
+
+#endif
 
 }  // namespace hone::detail

@@ -61,7 +61,7 @@ class EpochSampler {
     if (position_.index == examples_) enter({position_.epoch + 1, 0});
     std::size_t const begin = position_.index;
     position_.index = std::min(begin + batch_size_, examples_);
-    return std::span<std::size_t const>(order_).subspan(begin, position_.index - begin);
+    return {order_.data() + begin, position_.index - begin};
   }
 
   /// How far it is: before the first batch {0, 0}, after the last of an epoch {epoch, examples}.

@@ -35,6 +35,14 @@ void check_tokenizer(Tokenizer const& tokenizer, BertConfig const& config);
 /// A configuration with one probability for every dropout, where one is given. Throws E533 outside [0, 1).
 BertConfig with_dropout(BertConfig config, std::optional<double> probability);
 
+namespace detail {
+
+/// Compares a checkpoint with the parameters of a store; those in `may_be_new` need not be in the file. Throws E510.
+LoadPlan checked_plan(ModelWeights const& weights, std::span<ParameterInfo const> parameters,
+                      std::span<std::string const> may_be_new);
+
+}  // namespace detail
+
 /// Allocates all parameters of a store and fills them from a checkpoint; those in `may_be_new` are initialised when the file
 /// does not have them. The file's shapes are compared first: a small file with a large configuration allocates nothing.
 ///
@@ -43,15 +51,7 @@ BertConfig with_dropout(BertConfig config, std::optional<double> probability);
 template <Backend B>
 Ledger load_parameters(ParameterStore<B>& store, ModelWeights const& weights, std::span<std::string const> may_be_new,
                        std::uint64_t seed, std::function<void(Index, Index)> const& on_progress = {}) {
-  std::vector<CheckpointTensor> in_file;
-  for (auto const& tensor : weights.tensors()) in_file.push_back({tensor.name, tensor.shape});
-  std::vector<ExpectedParameter> expected;
-  for (auto const& info : store.infos())
-    expected.push_back(
-        {info.name, info.shape, std::find(may_be_new.begin(), may_be_new.end(), info.name) != may_be_new.end()});
-  LoadPlan const plan = plan_loading(in_file, expected);
-  plan.ledger.require_ok(weights.tensors().empty() ? "model.safetensors"
-                                                   : weights.file_of(weights.tensors().front().name).string());
+  LoadPlan const plan = detail::checked_plan(weights, store.infos(), may_be_new);
   store.allocate();
   Index loaded = 0;
   for (auto const& [parameter, tensor] : plan.load) {
@@ -72,6 +72,20 @@ namespace detail {
 void save_encoder_config(BertConfig config, char const* torch_dtype, std::filesystem::path const& path);
 
 #if HONE_BODIES
+
+HONE_INLINE LoadPlan checked_plan(ModelWeights const& weights, std::span<ParameterInfo const> parameters,
+                                  std::span<std::string const> may_be_new) {
+  std::vector<CheckpointTensor> in_file;
+  for (auto const& tensor : weights.tensors()) in_file.push_back({tensor.name, tensor.shape});
+  std::vector<ExpectedParameter> expected;
+  for (auto const& info : parameters)
+    expected.push_back(
+        {info.name, info.shape, std::find(may_be_new.begin(), may_be_new.end(), info.name) != may_be_new.end()});
+  LoadPlan plan = hone::plan_loading(in_file, expected);
+  plan.ledger.require_ok(weights.tensors().empty() ? "model.safetensors"
+                                                   : weights.file_of(weights.tensors().front().name).string());
+  return plan;
+}
 
 HONE_INLINE void save_encoder_config(BertConfig config, char const* torch_dtype, std::filesystem::path const& path) {
   (*config.raw)["architectures"] = {"BertModel"};

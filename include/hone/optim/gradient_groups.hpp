@@ -22,6 +22,17 @@ namespace hone {
 /// bert.embeddings.LayerNorm.bias, else the name without its last part: "is_positive" of is_positive.weight.
 std::string parameter_group(std::string_view name);
 
+namespace detail {
+
+/// Stretches of the flat buffer whose parameters are of one group: names, and begin and end of each.
+std::pair<std::vector<std::string>, std::vector<Index>> group_ranges(std::span<ParameterInfo const> infos);
+
+/// Norms by group from the sums of squares of ranges, in the order of the ranges. `norms`: those of an earlier call.
+std::vector<std::pair<std::string, double>> group_norms(std::vector<std::string> const& names, std::span<double const> sums,
+                                                        std::vector<std::pair<std::string, double>> norms);
+
+}  // namespace detail
+
 /// The groups of a store's parameters and, where the backend's memory is, the sum of squares of each group's gradients.
 template <Backend B>
 class GradientGroups {
@@ -48,33 +59,14 @@ class GradientGroups {
   /// earlier call gave, whose memory is used again.
   std::vector<std::pair<std::string, double>> norms(std::span<double const> sums,
                                                     std::vector<std::pair<std::string, double>> norms = {}) const {
-    for (auto& [name, norm] : norms) norm = 0;
-    for (std::size_t r = 0; r < names_.size(); ++r) {
-      auto at = norms.begin();
-      while (at != norms.end() && at->first != names_[r]) ++at;
-      if (at == norms.end()) at = norms.insert(at, {names_[r], 0.0});
-      at->second += sums[r];
-    }
-    for (auto& [name, norm] : norms) norm = std::sqrt(norm);
-    return norms;
+    return detail::group_norms(names_, sums, std::move(norms));
   }
 
  private:
   static Index lanes(std::size_t count) { return Index(count) * range_lanes; }
 
-  /// Stretches of the flat buffer whose parameters are of one group: names, and begin and end of each.
   static std::pair<std::vector<std::string>, std::vector<Index>> ranges_of(ParameterStore<B> const& store) {
-    std::pair<std::vector<std::string>, std::vector<Index>> ranges;
-    auto& [names, borders] = ranges;
-    for (auto const& info : store.infos()) {
-      std::string group = parameter_group(info.name);
-      if (names.empty() || names.back() != group) {
-        names.push_back(std::move(group));
-        borders.insert(borders.end(), {info.offset, 0});
-      }
-      borders.back() = info.offset + info.size;
-    }
-    return ranges;
+    return detail::group_ranges(store.infos());
   }
 
   std::vector<std::string> names_;
@@ -97,6 +89,38 @@ HONE_INLINE std::string parameter_group(std::string_view name) {
   auto const last = name.rfind('.');
   return std::string(last == name.npos ? name : name.substr(0, last));
 }
+
+namespace detail {
+
+HONE_INLINE std::pair<std::vector<std::string>, std::vector<Index>> group_ranges(std::span<ParameterInfo const> infos) {
+  std::pair<std::vector<std::string>, std::vector<Index>> ranges;
+  auto& [names, borders] = ranges;
+  for (auto const& info : infos) {
+    std::string group = parameter_group(info.name);
+    if (names.empty() || names.back() != group) {
+      names.push_back(std::move(group));
+      borders.insert(borders.end(), {info.offset, 0});
+    }
+    borders.back() = info.offset + info.size;
+  }
+  return ranges;
+}
+
+HONE_INLINE std::vector<std::pair<std::string, double>> group_norms(std::vector<std::string> const& names,
+                                                                    std::span<double const> sums,
+                                                                    std::vector<std::pair<std::string, double>> norms) {
+  for (auto& [name, norm] : norms) norm = 0;
+  for (std::size_t r = 0; r < names.size(); ++r) {
+    auto at = norms.begin();
+    while (at != norms.end() && at->first != names[r]) ++at;
+    if (at == norms.end()) at = norms.insert(at, {names[r], 0.0});
+    at->second += sums[r];
+  }
+  for (auto& [name, norm] : norms) norm = std::sqrt(norm);
+  return norms;
+}
+
+}  // namespace detail
 
 #endif
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "hone/core/config.hpp"
 #include "hone/text/tokenizer_options.hpp"
 #include "hone/text/unicode.hpp"
 
@@ -71,44 +72,7 @@ struct NormalizerScratch {
 ///
 /// Which original character a code point stands for follows Hugging Face: after reordering, the code points that are
 /// not inserted take the original characters in turn, an inserted one that of the last taken.
-inline void strip_accents(NormalizedText& text, NormalizerScratch& scratch) {
-  CharacterTable const& table = character_table();
-  auto& out = scratch.decomposed;
-  out.clear();
-  std::size_t pending = 0;  // where the current run of combining characters starts
-  auto const sort_pending = [&] {
-    if (out.size() - pending > 1) {
-      auto const lower_class = [](DecomposedChar const& a, DecomposedChar const& b) {
-        return a.combining_class < b.combining_class;
-      };
-      std::stable_sort(out.begin() + static_cast<std::ptrdiff_t>(pending), out.end(), lower_class);
-    }
-  };
-  auto const put = [&](char32_t c, bool inserted) {
-    int const order = (table[c] & char_combining) != 0 ? combining_class(c) : 0;
-    if (order == 0) sort_pending();
-    out.push_back({c, order, inserted});
-    if (order == 0) pending = out.size();
-  };
-  for (char32_t const c : text.chars) {
-    if ((table[c] & char_decomposed) == 0) {
-      put(c, false);
-      continue;
-    }
-    scratch.decomposition.clear();
-    decompose(c, scratch.decomposition);
-    for (std::size_t i = 0; i < scratch.decomposition.size(); ++i) put(scratch.decomposition[i], i > 0);
-  }
-  sort_pending();
-
-  scratch.other.clear();
-  std::size_t taken = 0;
-  for (DecomposedChar const& item : out) {
-    if (!item.inserted) ++taken;
-    if ((table[item.c] & char_nonspacing_mark) == 0) scratch.other.push_back(item.c, text.spans[taken - 1]);
-  }
-  std::swap(text, scratch.other);
-}
+void strip_accents(NormalizedText& text, NormalizerScratch& scratch);
 
 /// Normalises `text` (well-formed UTF-8), whose first byte is byte `base` of the original, into `out`.
 inline void normalize(std::string_view text, std::int64_t base, NormalizerSettings const& settings, NormalizedText& out,
@@ -157,7 +121,50 @@ inline void normalize(std::string_view text, std::int64_t base, NormalizerSettin
 }
 
 /// The normal form of `text` (well-formed UTF-8), as UTF-8.
-inline std::string normal_form(std::string_view text, NormalizerSettings const& settings) {
+std::string normal_form(std::string_view text, NormalizerSettings const& settings);
+
+#if HONE_BODIES
+
+HONE_INLINE void strip_accents(NormalizedText& text, NormalizerScratch& scratch) {
+  CharacterTable const& table = character_table();
+  auto& out = scratch.decomposed;
+  out.clear();
+  std::size_t pending = 0;  // where the current run of combining characters starts
+  auto const sort_pending = [&] {
+    if (out.size() - pending > 1) {
+      auto const lower_class = [](DecomposedChar const& a, DecomposedChar const& b) {
+        return a.combining_class < b.combining_class;
+      };
+      std::stable_sort(out.begin() + static_cast<std::ptrdiff_t>(pending), out.end(), lower_class);
+    }
+  };
+  auto const put = [&](char32_t c, bool inserted) {
+    int const order = (table[c] & char_combining) != 0 ? combining_class(c) : 0;
+    if (order == 0) sort_pending();
+    out.push_back({c, order, inserted});
+    if (order == 0) pending = out.size();
+  };
+  for (char32_t const c : text.chars) {
+    if ((table[c] & char_decomposed) == 0) {
+      put(c, false);
+      continue;
+    }
+    scratch.decomposition.clear();
+    decompose(c, scratch.decomposition);
+    for (std::size_t i = 0; i < scratch.decomposition.size(); ++i) put(scratch.decomposition[i], i > 0);
+  }
+  sort_pending();
+
+  scratch.other.clear();
+  std::size_t taken = 0;
+  for (DecomposedChar const& item : out) {
+    if (!item.inserted) ++taken;
+    if ((table[item.c] & char_nonspacing_mark) == 0) scratch.other.push_back(item.c, text.spans[taken - 1]);
+  }
+  std::swap(text, scratch.other);
+}
+
+HONE_INLINE std::string normal_form(std::string_view text, NormalizerSettings const& settings) {
   NormalizerScratch scratch;
   NormalizedText form;
   normalize(text, 0, settings, form, scratch);
@@ -165,6 +172,8 @@ inline std::string normal_form(std::string_view text, NormalizerSettings const& 
   for (char32_t const c : form.chars) append_utf8(out, c);
   return out;
 }
+
+#endif
 
 }  // namespace detail
 }  // namespace hone

@@ -22,11 +22,7 @@ struct EncodedBody {
   std::vector<std::int32_t> ids{};
   std::vector<TokenOffset> offsets{};
 
-  void truncate(std::int64_t length) {
-    if (static_cast<std::int64_t>(ids.size()) <= length) return;
-    ids.resize(static_cast<std::size_t>(length));
-    offsets.resize(static_cast<std::size_t>(length));
-  }
+  void truncate(std::int64_t length);
 };
 
 /// Memory that is used again from text to text.
@@ -158,26 +154,7 @@ class TextEncoder {
   }
 
   /// A whole normalised piece in which added tokens may stand in their normal form.
-  void normalized_text(Output& out) const {
-    NormalizedText const& text = out.scratch.normalized;
-    std::string bytes;
-    std::vector<std::size_t> char_of_byte;
-    for (std::size_t i = 0; i < text.chars.size(); ++i) {
-      append_utf8(bytes, text.chars[i]);
-      char_of_byte.resize(bytes.size(), i);
-    }
-    char_of_byte.push_back(text.chars.size());
-    normalized_.cut(bytes, out.scratch.normalized_pieces);
-    for (TextPiece const& piece : out.scratch.normalized_pieces) {
-      std::size_t const begin = char_of_byte[piece.begin], end = char_of_byte[piece.end];
-      if (piece.id) {
-        out.put(*piece.id, text.spans[begin].begin, text.spans[end - 1].end);
-      } else {
-        words(text, begin, end, out);
-      }
-      if (out.is_full()) return;
-    }
-  }
+  void normalized_text(Output& out) const;
 
   /// Splits characters [begin, end) at white space (dropped) and punctuation (a word each), and the words into pieces.
   void words(NormalizedText const& text, std::size_t begin, std::size_t end, Output& out) const {
@@ -255,6 +232,33 @@ HONE_INLINE TextEncoder::TextEncoder(TokenizerOptions const& options, std::vecto
   }
   plain_ = AddedTokenMatcher(std::move(plain));
   normalized_ = AddedTokenMatcher(std::move(normalized));
+}
+
+HONE_INLINE void EncodedBody::truncate(std::int64_t length) {
+  if (static_cast<std::int64_t>(ids.size()) <= length) return;
+  ids.resize(static_cast<std::size_t>(length));
+  offsets.resize(static_cast<std::size_t>(length));
+}
+
+HONE_INLINE void TextEncoder::normalized_text(Output& out) const {
+  NormalizedText const& text = out.scratch.normalized;
+  std::string bytes;
+  std::vector<std::size_t> char_of_byte;
+  for (std::size_t i = 0; i < text.chars.size(); ++i) {
+    append_utf8(bytes, text.chars[i]);
+    char_of_byte.resize(bytes.size(), i);
+  }
+  char_of_byte.push_back(text.chars.size());
+  normalized_.cut(bytes, out.scratch.normalized_pieces);
+  for (TextPiece const& piece : out.scratch.normalized_pieces) {
+    std::size_t const begin = char_of_byte[piece.begin], end = char_of_byte[piece.end];
+    if (piece.id) {
+      out.put(*piece.id, text.spans[begin].begin, text.spans[end - 1].end);
+    } else {
+      words(text, begin, end, out);
+    }
+    if (out.is_full()) return;
+  }
 }
 
 #endif

@@ -63,18 +63,9 @@ class ByteTrie {
   }
 
   /// The longest string of the set that `text` starts with: its value and length, or nothing.
-  std::optional<std::pair<std::int32_t, std::size_t>> longest_prefix(std::string_view text) const {
-    std::optional<std::pair<std::int32_t, std::size_t>> best;
-    std::int32_t node = root();
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      node = child(node, static_cast<unsigned char>(text[i]));
-      if (node == none) break;
-      if (value(node) != none) best = {value(node), i + 1};
-    }
-    return best;
-  }
+  std::optional<std::pair<std::int32_t, std::size_t>> longest_prefix(std::string_view text) const;
 
-  std::span<Node const> nodes() const { return nodes_; }
+  Node const* nodes() const { return nodes_.data(); }
 
  private:
   using Entries = std::vector<std::pair<std::string_view, std::int32_t>>;
@@ -163,6 +154,17 @@ HONE_INLINE std::size_t ByteTrie::grown(std::size_t base) {
     is_used_.resize(base + 256, 0);
   }
   return base;
+}
+
+HONE_INLINE std::optional<std::pair<std::int32_t, std::size_t>> ByteTrie::longest_prefix(std::string_view text) const {
+  std::optional<std::pair<std::int32_t, std::size_t>> best;
+  std::int32_t node = root();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    node = child(node, static_cast<unsigned char>(text[i]));
+    if (node == none) break;
+    if (value(node) != none) best = {value(node), i + 1};
+  }
+  return best;
 }
 
 #endif

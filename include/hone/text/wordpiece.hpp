@@ -57,7 +57,7 @@ class WordPiece {
              std::vector<std::size_t>* ends = nullptr) const {
     std::size_t const before = ids.size();
     auto const* bytes = reinterpret_cast<unsigned char const*>(word.data());
-    detail::ByteTrie::Node const* nodes = trie_.nodes().data();
+    detail::ByteTrie::Node const* nodes = trie_.nodes();
     std::int32_t node = characters <= max_chars_ ? detail::ByteTrie::root() : detail::ByteTrie::none;
     std::size_t start = 0;
     while (node != detail::ByteTrie::none) {
