@@ -14,10 +14,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
-#include <vector>
 
 #include "hone/core/error.hpp"
 #include "hone/core/input_file.hpp"
+#include "hone/core/json_builder.hpp"
 #endif
 
 namespace hone {
@@ -34,35 +34,14 @@ nlohmann::json read_json_file(std::filesystem::path const& path, std::uint64_t m
 
 namespace detail {
 
-/// Builds a document from the events of the JSON parser, and refuses what nlohmann's own builder lets pass.
-class StrictJsonHandler {
+/// Refuses what nlohmann's own builder lets pass.
+class StrictJsonBuilder : public JsonBuilder {
  public:
   static constexpr std::size_t deepest = 128;
 
-  explicit StrictJsonHandler(std::string_view text, std::string file) : text_(text), file_(std::move(file)) {}
+  StrictJsonBuilder(std::string_view text, std::string file) : text_(text), file_(std::move(file)) {}
 
-  bool null() { return put(nullptr); }
-  bool boolean(bool value) { return put(value); }
-  bool number_integer(std::int64_t value) { return put(value); }
-  bool number_unsigned(std::uint64_t value) { return put(value); }
-  bool number_float(double value, std::string const&) { return put(value); }
-  bool string(std::string& value) { return put(std::move(value)); }
-  bool binary(nlohmann::json::binary_t&) { return false; }  // JSON text has none
-  bool start_object(std::size_t) { return open(nlohmann::json::object()); }
-  bool start_array(std::size_t) { return open(nlohmann::json::array()); }
-  bool end_object() { return close(); }
-  bool end_array() { return close(); }
-
-  bool key(std::string& text) {
-    auto const [place, is_new] = open_.back()->get_ref<nlohmann::json::object_t&>().emplace(text, nullptr);
-    if (!is_new)
-      throw Error(215, "a key appears twice in one JSON object", {.file = file_, .value = printable(text)},
-                  "remove one of the two from the file");
-    value_ = &place->second;
-    return true;
-  }
-
-  bool parse_error(std::size_t position, std::string const&, nlohmann::json::exception const& failure) {
+  bool parse_error(std::size_t position, std::string const&, nlohmann::json::exception const& failure) override {
     std::string_view what = failure.what();  // "[json.exception....] parse error at line 1, column 5: syntax error ..."
     if (auto const start = what.find(": "); start != what.npos) what.remove_prefix(start + 2);
     std::size_t const offset = std::min(position > 0 ? position - 1 : 0, text_.size());
@@ -72,38 +51,19 @@ class StrictJsonHandler {
                 "correct the file, or fetch it again");
   }
 
-  nlohmann::json root;
-
  private:
-  nlohmann::json* put(nlohmann::json value, int) {
-    nlohmann::json* place = &root;
-    if (!open_.empty()) {
-      if (open_.back()->is_array()) {
-        open_.back()->push_back(std::move(value));
-        return &open_.back()->back();
-      }
-      place = value_;
-    }
-    *place = std::move(value);
-    return place;
+  void repeat(std::string const& key) override {
+    throw Error(215, "a key appears twice in one JSON object", {.file = file_, .value = printable(key)},
+                "remove one of the two from the file");
   }
-  bool put(nlohmann::json value) { return put(std::move(value), 0) != nullptr; }
-  bool open(nlohmann::json empty) {
-    if (open_.size() == deepest)
+  void nest(std::size_t levels) override {
+    if (levels == deepest)
       throw Error(214, "the JSON is nested too deeply", {.file = file_, .allowed = "128 levels"},
                   "check that this is the file you meant");
-    open_.push_back(put(std::move(empty), 0));
-    return true;
-  }
-  bool close() {
-    open_.pop_back();
-    return true;
   }
 
   std::string_view text_;
   std::string file_;
-  std::vector<nlohmann::json*> open_;
-  nlohmann::json* value_ = nullptr;  // where the value of the last key belongs
 };
 
 }  // namespace detail
@@ -116,9 +76,9 @@ HONE_INLINE nlohmann::json parse_json(std::string_view text, std::string const& 
   // Two things that the parser forgives: a byte order mark, and NUL, which it takes for the end.
   if (text.substr(0, 3) == "\xef\xbb\xbf") refuse("not valid JSON: it begins with a byte order mark", 0);
   if (auto const nul = text.find('\0'); nul != text.npos) refuse("not valid JSON: it contains a NUL byte", nul);
-  detail::StrictJsonHandler handler(text, file);
-  nlohmann::json::sax_parse(text.begin(), text.end(), &handler);
-  return std::move(handler.root);
+  detail::StrictJsonBuilder builder(text, file);
+  detail::parse_json_events(text, builder);
+  return std::move(builder.root);
 }
 
 HONE_INLINE nlohmann::json read_json_file(std::filesystem::path const& path, std::uint64_t max_bytes) {

@@ -19,6 +19,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
+
+#include "hone/core/json_builder.hpp"
 #endif
 
 namespace hone {
@@ -82,17 +84,17 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t 
 
 /// Builds the list of tensors from the events of the JSON parser: no document tree, so that memory stays in proportion to
 /// the header, and nesting deeper than the format's three levels ends the parse at once.
-class SafetensorsHeaderHandler {
+class SafetensorsHeaderHandler : public JsonEvents {
  public:
   SafetensorsHeaderHandler(std::string file, SafetensorsHeader& out) : file_(std::move(file)), out_(out) {}
 
-  bool null() { return reject("null"); }
-  bool boolean(bool value) { return reject(value ? "true" : "false"); }
-  bool number_integer(std::int64_t value) {
+  bool null() override { return reject("null"); }
+  bool boolean(bool value) override { return reject(value ? "true" : "false"); }
+  bool number_integer(std::int64_t value) override {
     return reject(value == 0 ? "-0" : std::to_string(value));
   }  // negative ones only
-  bool number_float(double, std::string const& text) { return reject(printable(text)); }
-  bool number_unsigned(std::uint64_t value) {
+  bool number_float(double, std::string const& text) override { return reject(printable(text)); }
+  bool number_unsigned(std::uint64_t value) override {
     if (state_ != State::shape && state_ != State::offsets) return reject(std::to_string(value));
     if (value > largest_integer)
       throw error(225, "an extent or offset is too large", std::to_string(value), "0 to 2^48 - 1");
@@ -106,7 +108,7 @@ class SafetensorsHeaderHandler {
     }
     return true;
   }
-  bool string(std::string& value) {
+  bool string(std::string& value) override {
     if (state_ == State::metadata_value) {
       out_.metadata[key_] = std::move(value);
       state_ = State::metadata_key;
@@ -120,9 +122,9 @@ class SafetensorsHeaderHandler {
     state_ = State::field;
     return true;
   }
-  bool binary(nlohmann::json::binary_t&) { return reject("binary"); }  // JSON text has none
+  bool binary(nlohmann::json::binary_t&) override { return reject("binary"); }  // JSON text has none
 
-  bool key(std::string& text) {
+  bool key(std::string& text) override {
     switch (state_) {
       case State::name:
         if (text == "__metadata__") {
@@ -147,7 +149,7 @@ class SafetensorsHeaderHandler {
     }
   }
 
-  bool start_object(std::size_t) {
+  bool start_object(std::size_t) override {
     switch (state_) {
       case State::top:
         state_ = State::name;
@@ -162,7 +164,7 @@ class SafetensorsHeaderHandler {
         return reject("an object");
     }
   }
-  bool end_object() {
+  bool end_object() override {
     if (state_ == State::field) {
       if (fields_ != 7) {
         char const* const missing = !(fields_ & 1) ? "dtype" : !(fields_ & 2) ? "shape" : "data_offsets";
@@ -174,7 +176,7 @@ class SafetensorsHeaderHandler {
     state_ = state_ == State::name ? State::top : State::name;
     return true;
   }
-  bool start_array(std::size_t) {
+  bool start_array(std::size_t) override {
     if (state_ == State::shape_array)
       state_ = State::shape;
     else if (state_ == State::offsets_array)
@@ -183,14 +185,14 @@ class SafetensorsHeaderHandler {
       return reject("an array");
     return true;
   }
-  bool end_array() {
+  bool end_array() override {
     if (state_ == State::offsets && offset_count_ != 2)
       throw error(223, "data_offsets has too few entries", std::to_string(offset_count_), "[begin, end]");
     state_ = State::field;
     return true;
   }
 
-  bool parse_error(std::size_t position, std::string const&, nlohmann::json::exception const& failure) {
+  bool parse_error(std::size_t position, std::string const&, nlohmann::json::exception const& failure) override {
     std::string_view text = failure.what();  // "[json.exception....] parse error at line 1, column 5: syntax error ..."
     if (auto const start = text.find(": "); start != text.npos) text.remove_prefix(start + 2);
     throw header_error(222, "the header is not valid JSON: " + printable(text, 200),
@@ -279,7 +281,7 @@ HONE_INLINE SafetensorsHeader parse_safetensors_header(std::string_view text, st
 
   SafetensorsHeader header;
   SafetensorsHeaderHandler handler(file, header);
-  nlohmann::json::sax_parse(text.begin(), text.end(), &handler);
+  parse_json_events(text, handler);
 
   auto& tensors = header.tensors;
   std::stable_sort(tensors.begin(), tensors.end(), [](TensorInfo const& a, TensorInfo const& b) {

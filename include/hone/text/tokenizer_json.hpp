@@ -19,6 +19,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include "hone/core/json_builder.hpp"
 #include "hone/text/text_file.hpp"
 #include "hone/text/tokenizer_vocab.hpp"
 #include "hone/text/unicode.hpp"
@@ -33,6 +34,30 @@ TokenizerParts tokenizer_parts_from_json(std::filesystem::path const& path);
 #if HONE_BODIES
 
 using Json = nlohmann::json;
+
+/// Of a key that appears twice the last value counts.
+class TokenizerJsonBuilder : public JsonBuilder {
+ public:
+  explicit TokenizerJsonBuilder(std::string const& file) : file_(file) {}
+
+  bool parse_error(std::size_t position, std::string const&, Json::exception const& failure) override {
+    std::string what = failure.what();
+    if (auto const end = what.find("] "); end != std::string::npos) what = what.substr(end + 2);
+    if (what.size() > 200) what = what.substr(0, 200) + "...";
+    for (char& c : what) {
+      if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
+    }
+    throw Error(304, "this is not JSON: " + what,
+                {.file = file_, .offset = position > 0 ? static_cast<std::int64_t>(position) - 1 : 0},
+                "get the file again: it may be damaged or cut short");
+  }
+
+ private:
+  void repeat(std::string const&) override {}
+  void nest(std::size_t) override {}
+
+  std::string const& file_;
+};
 
 /// Parses JSON that nobody vouches for. E304: not JSON, or nested deeper than any tokenizer file.
 inline Json parse_tokenizer_json(std::string const& text, std::string const& file) {
@@ -56,19 +81,9 @@ inline Json parse_tokenizer_json(std::string const& text, std::string const& fil
       --depth;
     }
   }
-  try {
-    return Json::parse(text.data(), text.data() + text.size());
-  } catch (Json::parse_error const& error) {
-    std::string what = error.what();
-    if (auto const end = what.find("] "); end != std::string::npos) what = what.substr(end + 2);
-    if (what.size() > 200) what = what.substr(0, 200) + "...";
-    for (char& c : what) {
-      if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
-    }
-    throw Error(304, "this is not JSON: " + what,
-                {.file = file, .offset = error.byte > 0 ? static_cast<std::int64_t>(error.byte) - 1 : 0},
-                "get the file again: it may be damaged or cut short");
-  }
+  TokenizerJsonBuilder builder(file);
+  parse_json_events(text, builder);
+  return std::move(builder.root);
 }
 
 /// Fields of a JSON object with errors that name the place, "model.vocab". E306: missing or of another type.
