@@ -32,7 +32,7 @@ class ReflectedCrc {
  private:
   using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
 
-  static constexpr Tables make_tables() {
+  static Tables make_tables() {  // when it is needed: a compiler takes a tenth of a second for it
     Tables t{};
     for (std::uint32_t n = 0; n < 256; ++n) {
       std::uint32_t crc = n;
@@ -44,8 +44,8 @@ class ReflectedCrc {
     return t;
   }
 
-  static Tables const& all_tables() {  // in a function: nvcc takes no static member that is defined out of class
-    static constexpr Tables made = make_tables();
+  static Tables const& all_tables() {
+    static Tables const made = make_tables();
     return made;
   }
   std::uint32_t value_ = 0;

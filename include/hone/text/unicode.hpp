@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstring>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -197,13 +196,15 @@ HONE_INLINE CharacterTable::CharacterTable() {
   for (LowerRange const& range : lower) {
     for (char32_t c = range.first; c <= range.last; c += static_cast<char32_t>(range.step)) all[c] |= char_lowered;
   }
-  std::map<std::vector<std::uint16_t>, std::uint16_t> known;
   for (std::size_t block = 0; block < block_of_.size(); ++block) {
-    auto const begin = all.begin() + static_cast<std::ptrdiff_t>(block * 256);
-    auto const [entry, is_new] =
-        known.emplace(std::vector<std::uint16_t>(begin, begin + 256), static_cast<std::uint16_t>(bits_.size() / 256));
-    if (is_new) bits_.insert(bits_.end(), begin, begin + 256);
-    block_of_[block] = entry->second;
+    std::uint16_t const* const begin = all.data() + block * 256;
+    std::size_t same = bits_.size();  // where the same bits are already, looked for from the last block back
+    while (same > 0 && std::memcmp(bits_.data() + same - 256, begin, 256 * sizeof *begin) != 0) same -= 256;
+    if (same == 0) {
+      for (std::size_t i = 0; i < 256; ++i) bits_.push_back(begin[i]);
+      same = bits_.size();
+    }
+    block_of_[block] = static_cast<std::uint16_t>(same / 256 - 1);
   }
 }
 
