@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <type_traits>
 
 #include "hone/core/config.hpp"
 #include "hone/data/imdb_shape.hpp"
@@ -18,7 +19,6 @@
 #include <cstring>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "hone/core/atomic_file.hpp"
@@ -32,14 +32,6 @@ namespace hone::detail {
 /// What a cache holds, and what it was made from.
 using TokenCacheKey = std::array<unsigned char, 32>;
 
-/// Writes a cache: whole or not at all; gives the size of its payload. Errors: those of AtomicFile.
-std::uint64_t write_token_cache(std::filesystem::path const& path, TokenCacheKey const& key, data::Imdb const& all);
-
-/// Reads a cache. Errors: E440, E441, and those of InputFile.
-data::Imdb read_token_cache(std::filesystem::path const& path, TokenCacheKey const& key, std::int32_t vocabulary_size);
-
-#if HONE_BODIES
-
 /// The first bytes of a cache.
 struct TokenCacheHeader {
   char magic[8] = {'H', 'O', 'N', 'E', 'T', 'O', 'K', '\n'};
@@ -49,13 +41,23 @@ struct TokenCacheHeader {
   std::uint64_t payload = 0;
   std::uint64_t checksum = 0;
 
-  std::uint64_t sum() const {
-    Xxh64 sum;
-    sum.add(this, offsetof(TokenCacheHeader, checksum));
-    return sum.value();
-  }
+  std::uint64_t sum() const;  // of the bytes before `checksum`
 };
 static_assert(sizeof(TokenCacheHeader) == 64 && std::is_trivially_copyable_v<TokenCacheHeader>);
+
+/// Writes a cache: whole or not at all; gives the size of its payload. Errors: those of AtomicFile.
+std::uint64_t write_token_cache(std::filesystem::path const& path, TokenCacheKey const& key, data::Imdb const& all);
+
+/// Reads a cache. Errors: E440, E441, and those of InputFile.
+data::Imdb read_token_cache(std::filesystem::path const& path, TokenCacheKey const& key, std::int32_t vocabulary_size);
+
+#if HONE_BODIES
+
+HONE_INLINE std::uint64_t TokenCacheHeader::sum() const {
+  Xxh64 sum;
+  sum.add(this, offsetof(TokenCacheHeader, checksum));
+  return sum.value();
+}
 
 /// Reads the payload from front to end. Nothing is believed: sizes are checked against what is left of the file before
 /// anything is allocated, and the checksum at the end covers every byte. The file is read, not mapped: a mapped file that
