@@ -1,4 +1,5 @@
 #include "hone/data/demo_corpus.hpp"
+#include "hone/data/demo_grammar.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -25,6 +25,9 @@
 namespace hone {
 namespace detail {
 
+template <class Kernel>
+inline constexpr bool is_kernel = !std::is_base_of_v<NoKernel, Kernel>;
+
 #if defined(HONE_KERNELS_ELSEWHERE)
 
 /// Whether the operation has vector kernels: HONE_CPU_KERNELS, below, names those that have.
@@ -36,8 +39,6 @@ void run_kernel(HostContext& context, Op const& op);
 
 #else
 
-template <class Kernel>
-inline constexpr bool is_kernel = !std::is_base_of_v<NoKernel, Kernel>;
 template <class Op>
 inline constexpr bool has_kernel = is_kernel<portable::Kernel<Op>>;
 
