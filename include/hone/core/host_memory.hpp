@@ -9,9 +9,9 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#endif
 
 #include "hone/core/config.hpp"
-#endif
 
 namespace hone {
 

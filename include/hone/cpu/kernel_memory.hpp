@@ -154,11 +154,8 @@ void count_gemm_of_columns(KernelDemand& demand, Index rows, Index results, Inde
 inline void count_squares(KernelDemand& demand, Index inner, Index columns) {
   demand.packed<bfloat16>(packed_squares(inner) * packed_squares(columns) * packed_step);
   demand.scratch<bfloat16>(Scratch::row_panels, packed_squares(inner) * packed_step);
-#if defined(HONE_X86_64_KERNELS)
-  if (demand.by_tiles<mixed>())
-    demand.scratch<float>(Scratch::block_sums,
-                          amx::waiting_sums(std::max<Index>(1, packed_squares(inner)), packed_squares(columns)));
-#endif
+  auto const& product = demand.by_tiles<mixed>() ? products_on_tiles : products_by_dots;
+  demand.scratch<float>(Scratch::block_sums, product.waiting_sums(packed_squares(inner), packed_squares(columns)));
 }
 
 template <class P>

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <string>
 #include <tuple>
 
+#include "hone/core/bfloat16.hpp"
 #include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/host_memory.hpp"
@@ -21,6 +24,29 @@ inline constexpr Index packed_step = packed_side * packed_side;
 
 /// Squares that cover `size` rows, columns, or values of the inner dimension.
 constexpr Index packed_squares(Index size) { return (size + packed_side - 1) / packed_side; }
+
+/// How a product of squares is blocked (cpu/simd/block_product.inl). An inner dimension of more than `long_steps` squares goes
+/// through in pieces of up to `piece_steps`, of which a left block's stays in the nearest cache for all right blocks; sums wait
+/// in memory for the next piece.
+struct SquareProduct {
+  Index resident_bytes;  ///< of the second cache that right blocks may take: what a neighbour on the core leaves
+  Index whole_bytes;     ///< or all of them may take, since left blocks come once then
+  Index long_steps, piece_steps;
+
+  /// How many right blocks of so many steps are resident at a time.
+  constexpr Index resident_blocks(Index steps, Index column_blocks) const {
+    Index const block_bytes = steps * packed_step * Index{sizeof(bfloat16)};
+    if (column_blocks * block_bytes <= whole_bytes) return column_blocks;
+    return std::clamp<Index>(resident_bytes / block_bytes, 1, column_blocks);
+  }
+  /// Values of the sums that wait for the next piece.
+  constexpr Index waiting_sums(Index steps, Index column_blocks) const {
+    return steps > long_steps ? resident_blocks(steps, column_blocks) * packed_step : 0;
+  }
+};
+/// Tiles wait for left blocks from the third cache; a piece of 16 squares is 32 KiB.
+inline constexpr SquareProduct products_on_tiles{800 * 1024, 1250 * 1024, 24, 16};
+inline constexpr SquareProduct products_by_dots{800 * 1024, 800 * 1024, std::numeric_limits<Index>::max(), 16};
 
 /// Which product a weight is packed for.
 enum class WeightForm : std::uint8_t {

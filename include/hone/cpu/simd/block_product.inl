@@ -16,28 +16,11 @@ inline constexpr int beside_calls = 1;
 #else
 inline constexpr int beside_calls = 4;
 #endif
-/// Bytes of the second cache that resident blocks may take: of two MiB, what a neighbour on the core leaves; or all of them.
-/// On tiles, which wait for left blocks from the third cache, all may take somewhat more: left blocks come once then.
-inline constexpr Index resident_bytes = 800 * 1024;
-/// An inner dimension of more than `long_steps` steps goes through in pieces of up to `piece_steps`, of which a left block's
-/// (32 KiB) stays in the nearest cache for all right blocks; sums wait in memory for the next piece.
 #if HONE_SIMD_DOTS
-inline constexpr Index whole_bytes = resident_bytes, long_steps = std::numeric_limits<Index>::max();
+inline constexpr SquareProduct square_product = products_by_dots;
 #else
-inline constexpr Index whole_bytes = 1250 * 1024, long_steps = 24;
+inline constexpr SquareProduct square_product = products_on_tiles;
 #endif
-inline constexpr Index piece_steps = 16;
-
-/// How many right blocks of so many steps are resident at a time.
-constexpr Index resident_blocks(Index steps, Index column_blocks) {
-  Index const block_bytes = steps * packed_step * static_cast<Index>(sizeof(bfloat16));
-  if (column_blocks * block_bytes <= whole_bytes) return column_blocks;
-  return std::clamp<Index>(resident_bytes / block_bytes, 1, column_blocks);
-}
-/// Values of the sums that wait for the next piece.
-constexpr Index waiting_sums(Index steps, Index column_blocks) {
-  return steps > long_steps ? resident_blocks(steps, column_blocks) * block_sums : 0;
-}
 
 /// Fetches a line that will be written to, into the nearest cache.
 HONE_SIMD_INLINE inline void prefetch_to_write(void const* line) {
@@ -177,15 +160,15 @@ struct BlockRange {
 /// result = finish(a b) for a range of blocks: a (M, K) read in place, b packed as [block][step]. Inside of a TileRegion.
 ///
 /// `edge` has room for a left block (for the last rows, or rows that are no multiple of 32 long), `waiting` for
-/// waiting_sums.
+/// square_product.waiting_sums.
 template <class Finish>
 HONE_SIMD_INLINE inline void multiply_range(BlockRange range, MatrixView<bfloat16 const> a, bfloat16 const* right,
                                             Index cols, bfloat16* edge, float* waiting, Finish const& finish) {
   Index const steps = std::max<Index>(1, packed_squares(a.cols));
   bool const whole_steps = a.cols % packed_side == 0 && a.cols > 0;
   // Rows 2 KiB apart share their places in the nearest cache, which then has none for a piece.
-  bool const in_pieces = steps > long_steps && a.stride * static_cast<Index>(sizeof(bfloat16)) % 2048 != 0;
-  Index const pieces = in_pieces ? (steps + piece_steps - 1) / piece_steps : 1;
+  bool const in_pieces = steps > square_product.long_steps && a.stride * static_cast<Index>(sizeof(bfloat16)) % 2048 != 0;
+  Index const pieces = in_pieces ? (steps + square_product.piece_steps - 1) / square_product.piece_steps : 1;
   alignas(64) float sums[2][block_sums];
   BlockFinisher<Finish> finisher(a.rows, cols, finish);
   int turn = 0;

@@ -255,7 +255,7 @@ HONE_TARGET void multiply_rows(HostContext& context, MatrixView<bfloat16 const> 
   if (a.rows == 0) return;
   Index const steps = std::max<Index>(1, packed_squares(a.cols));
   Index const row_blocks = packed_squares(a.rows), column_blocks = packed_squares(cols);
-  Index const fitting = resident_blocks(steps, column_blocks);
+  Index const fitting = square_product.resident_blocks(steps, column_blocks);
   // Few rows: cut the columns, so that there is work for many threads.
   Index const rows_each = row_blocks >= 64   ? 8
                           : row_blocks >= 16 ? 4
@@ -270,7 +270,7 @@ HONE_TARGET void multiply_rows(HostContext& context, MatrixView<bfloat16 const> 
     range.first_column = item / row_ranges * column_blocks / column_ranges;
     range.last_column = (item / row_ranges + 1) * column_blocks / column_ranges;
     bfloat16* const edge = scratch<bfloat16>(Scratch::row_panels, steps * packed_step);
-    float* const waiting = scratch<float>(Scratch::block_sums, waiting_sums(steps, column_blocks));
+    float* const waiting = scratch<float>(Scratch::block_sums, square_product.waiting_sums(steps, column_blocks));
     TileRegion const tiles;
     multiply_range(range, a, right, cols, edge, waiting, finish);
     passing_stores_done();
