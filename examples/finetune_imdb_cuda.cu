@@ -8,6 +8,7 @@
 #include <hone/cuda.cuh>
 
 #include "finetune_imdb.hpp"
+#include "finetune_options.hpp"
 
 using namespace hone;
 

@@ -10,7 +10,7 @@
 #include <hone/hone.hpp>
 #include <hone/report.hpp>
 
-#include "../finetune_settings.hpp"
+#include "../finetune_options.hpp"
 #include "../with_progress.hpp"
 
 namespace hone::examples {
