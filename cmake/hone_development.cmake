@@ -60,7 +60,7 @@ target_link_libraries(hone_kernels PRIVATE hone_flags)
 if(HONE_SANITIZE)
   # Under sanitizers the vector kernels of the library alone are optimised.
   get_target_property(hone_body_files hone_kernels SOURCES)
-  list(FILTER hone_body_files INCLUDE REGEX "/bodies_[a-z]+\\.cpp$")
+  list(FILTER hone_body_files INCLUDE REGEX "/(bodies|models)_[a-z0-9]+\\.cpp$")
   set_source_files_properties(${hone_body_files} PROPERTIES COMPILE_OPTIONS -O0)
 endif()
 add_library(hone_development INTERFACE)

@@ -1,5 +1,6 @@
 # hone::kernels: hone::hone, with what takes long to compile compiled once, as a library of the project that links it, by its
-# compiler and with its flags: the processor's vector kernels, and functions that read and write files, examine and report.
+# compiler and with its flags: the processor's vector kernels, models, and functions that read and write files, examine and
+# report.
 # Files of such a target only declare these, and compile several times as fast; a change of theirs compiles none of it again.
 # (include/hone/core/config.hpp and include/hone/cpu/kernels.hpp say how.) It is built only where it is linked.
 if(NOT TARGET hone_kernels)
@@ -12,6 +13,17 @@ if(NOT TARGET hone_kernels)
       string(APPEND content "HONE_CPU_KERNELS_OF_MIXED(HONE_KERNEL_HERE);\n")
     endif()
     set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/kernels_${precision}.cpp")
+    file(CONFIGURE OUTPUT "${file}" CONTENT "${content}}\n" @ONLY)
+    list(APPEND hone_kernel_files "${file}")
+  endforeach()
+  # Models with the usual heads, and every model's encoder (include/hone/models/bert_classifier.hpp).
+  foreach(precision fp32 fp64 mixed)
+    set(content "#define HONE_KERNELS_ELSEWHERE\n#include <hone/models/bert_classifier.hpp>\n\nnamespace hone {\n")
+    string(APPEND content "template class BertEncoder<Cpu<${precision}>>;\n")
+    if(NOT precision STREQUAL "fp64")
+      string(APPEND content "template class BertClassifier<Cpu<${precision}>, SentimentAndStars>;\n")
+    endif()
+    set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/models_${precision}.cpp")
     file(CONFIGURE OUTPUT "${file}" CONTENT "${content}}\n" @ONLY)
     list(APPEND hone_kernel_files "${file}")
   endforeach()

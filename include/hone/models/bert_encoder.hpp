@@ -35,48 +35,66 @@ class BertEncoder {
     Matrix<B> output() const { return encoder.inputs.back(); }
   };
 
-  BertEncoder(ParameterStore<B>& store, BertConfig const& config)
-      : width_(config.hidden_size),
-        embedding_(store, "bert.embeddings",
-                   {config.vocab_size, config.max_position_embeddings, config.type_vocab_size, config.hidden_size,
-                    config.layer_norm_eps, config.hidden_dropout_prob, config.initializer_range, config.padding_row()}),
-        encoder_(store, "bert.encoder",
-                 {config.hidden_size, config.num_attention_heads, config.intermediate_size, activation_of(config.hidden_act),
-                  config.layer_norm_eps, config.hidden_dropout_prob, config.attention_probs_dropout_prob,
-                  config.initializer_range},
-                 config.num_hidden_layers) {}
+  BertEncoder(ParameterStore<B>& store, BertConfig const& config);
 
   Index width() const { return width_; }
   Index layers() const { return encoder_.layers(); }
 
   /// @param training  false: nothing is kept for backward
   /// @param cache     an earlier plan's, whose memory on the host is used again
-  Cache plan(Plan& plan, Index rows, Index sequences, ReadRows read, bool training, Cache cache = {}) const {
-    cache.dx = training ? plan.scratch.template matrix<A>(rows, width_) : Matrix<B>{};
-    cache.embedding = embedding_.plan(plan, rows);
-    cache.encoder = encoder_.plan(plan, rows, sequences, read, training, std::move(cache.encoder));
-    return cache;
-  }
+  Cache plan(Plan& plan, Index rows, Index sequences, ReadRows read, bool training, Cache cache = {}) const;
 
-  void forward(Pass<B>& pass, Cache& cache) const {
-    embedding_.forward(pass, cache.encoder.inputs.front(), cache.embedding);
-    encoder_.forward(pass, cache.encoder);
-  }
+  void forward(Pass<B>& pass, Cache& cache) const;
 
   /// @param dy  gradient of the output, used up
-  void backward(Pass<B>& pass, Matrix<B> dy, Cache& cache) const {
-    embedding_.backward(pass, backward_to_embedding(pass, dy, cache), cache.embedding);
-  }
+  void backward(Pass<B>& pass, Matrix<B> dy, Cache& cache) const;
   /// The same without the embedding: the gradient of its output, (N, D).
-  Matrix<B> backward_to_embedding(Pass<B>& pass, Matrix<B> dy, Cache& cache) const {
-    encoder_.backward(pass, dy, cache.dx, cache.encoder);
-    return cache.dx;
-  }
+  Matrix<B> backward_to_embedding(Pass<B>& pass, Matrix<B> dy, Cache& cache) const;
 
  private:
   Index width_;
   Embedding<B> embedding_;
   Encoder<B> encoder_;
 };
+
+// What is long is defined here and is not inline, so that it can be compiled elsewhere.
+
+template <Backend B>
+BertEncoder<B>::BertEncoder(ParameterStore<B>& store, BertConfig const& config)
+    : width_(config.hidden_size),
+      embedding_(store, "bert.embeddings",
+                 {config.vocab_size, config.max_position_embeddings, config.type_vocab_size, config.hidden_size,
+                  config.layer_norm_eps, config.hidden_dropout_prob, config.initializer_range, config.padding_row()}),
+      encoder_(store, "bert.encoder",
+               {config.hidden_size, config.num_attention_heads, config.intermediate_size, activation_of(config.hidden_act),
+                config.layer_norm_eps, config.hidden_dropout_prob, config.attention_probs_dropout_prob,
+                config.initializer_range},
+               config.num_hidden_layers) {}
+
+template <Backend B>
+typename BertEncoder<B>::Cache BertEncoder<B>::plan(Plan& plan, Index rows, Index sequences, ReadRows read, bool training,
+                                                    Cache cache) const {
+  cache.dx = training ? plan.scratch.template matrix<A>(rows, width_) : Matrix<B>{};
+  cache.embedding = embedding_.plan(plan, rows);
+  cache.encoder = encoder_.plan(plan, rows, sequences, read, training, std::move(cache.encoder));
+  return cache;
+}
+
+template <Backend B>
+void BertEncoder<B>::forward(Pass<B>& pass, Cache& cache) const {
+  embedding_.forward(pass, cache.encoder.inputs.front(), cache.embedding);
+  encoder_.forward(pass, cache.encoder);
+}
+
+template <Backend B>
+void BertEncoder<B>::backward(Pass<B>& pass, Matrix<B> dy, Cache& cache) const {
+  embedding_.backward(pass, backward_to_embedding(pass, dy, cache), cache.embedding);
+}
+
+template <Backend B>
+Matrix<B> BertEncoder<B>::backward_to_embedding(Pass<B>& pass, Matrix<B> dy, Cache& cache) const {
+  encoder_.backward(pass, dy, cache.dx, cache.encoder);
+  return cache.dx;
+}
 
 }  // namespace hone
