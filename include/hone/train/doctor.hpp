@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/ragged_batch.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/train/batch.hpp"
@@ -21,6 +23,50 @@
 #include "hone/train/finding.hpp"
 
 namespace hone {
+
+namespace detail {
+
+/// Throws what RaggedBatch::check throws for a text that does not fit the model.
+void check_texts(data::Dataset const& train, std::int64_t vocabulary, std::int64_t positions, std::int64_t types);
+void add_findings(std::vector<Finding>& findings, std::vector<Finding> more);
+/// In the order of their numbers.
+void sort_findings(std::vector<Finding>& findings);
+/// What data tell without a model.
+void examine_data(std::vector<Finding>& findings, data::Dataset const& train, data::Dataset const* test,
+                  std::span<HeadLabels const> labels, Tokenizer const* tokenizer, DoctorOptions const& options);
+
+#if HONE_BODIES
+
+HONE_INLINE void check_texts(data::Dataset const& train, std::int64_t vocabulary, std::int64_t positions,
+                             std::int64_t types) {
+  for (std::size_t i = 0; i < train.size(); ++i) {
+    RaggedBatch one;
+    one.first_example = Index(i);
+    one.push_back(train.tokens[i]);
+    one.check(vocabulary, positions, types);
+  }
+}
+
+HONE_INLINE void add_findings(std::vector<Finding>& findings, std::vector<Finding> more) {
+  for (auto& finding : more) findings.push_back(std::move(finding));
+}
+
+HONE_INLINE void sort_findings(std::vector<Finding>& findings) {
+  std::stable_sort(findings.begin(), findings.end(), [](auto const& a, auto const& b) { return a.number < b.number; });
+}
+
+HONE_INLINE void examine_data(std::vector<Finding>& findings, data::Dataset const& train, data::Dataset const* test,
+                              std::span<HeadLabels const> labels, Tokenizer const* tokenizer,
+                              DoctorOptions const& options) {
+  add_findings(findings, examine_tokens(train, labels, tokenizer, options));
+  add_findings(findings, examine_labels(labels, options));
+  add_findings(findings, examine_leaks(train, labels, tokenizer, options));
+  add_findings(findings, examine_copies(train, test, labels));
+}
+
+#endif
+
+}  // namespace detail
 
 /// Examines a model, its data and its recipe before the first step: the findings, what is right among them, in the order of
 /// their numbers. docs/doctor.md has a section for each.
@@ -40,31 +86,20 @@ std::vector<Finding> examine(Model& model, data::Dataset const& train, data::Dat
   require_tokens(train);
   if (train.size() == 0) throw Error(408, "there are no examples to examine", {}, "check the training data");
   if constexpr (requires { model.config().vocab_size; })
-    for (std::size_t i = 0; i < train.size(); ++i) {
-      RaggedBatch one;
-      one.first_example = Index(i);
-      one.push_back(train.tokens[i]);
-      auto const& config = model.config();
-      one.check(config.vocab_size, config.max_position_embeddings, config.type_vocab_size);
-    }
+    detail::check_texts(train, model.config().vocab_size, model.config().max_position_embeddings,
+                        model.config().type_vocab_size);
   auto const labels = head_labels<HeadList>(train);
   Tokenizer const* tokenizer = nullptr;
   if constexpr (requires { model.has_tokenizer(); })
     if (model.has_tokenizer()) tokenizer = &model.tokenizer();
 
   std::vector<Finding> findings;
-  auto const add = [&findings](std::vector<Finding> some) {
-    for (auto& finding : some) findings.push_back(std::move(finding));
-  };
-  if constexpr (requires { model.ledger(); }) add(examine_weights(model.parameters(), model.ledger()));
-  add(examine_tokens(train, labels, tokenizer, options));
-  add(examine_labels(labels, options));
-  add(examine_leaks(train, labels, tokenizer, options));
-  add(examine_copies(train, test, labels));
+  if constexpr (requires { model.ledger(); }) findings = examine_weights(model.parameters(), model.ledger());
+  detail::examine_data(findings, train, test, labels, tokenizer, options);
   DoctorSpeed speed;
-  add(examine_model(model, train, recipe, options, speed));
-  add(examine_resources(model, train, test, recipe, options, speed));
-  std::stable_sort(findings.begin(), findings.end(), [](auto const& a, auto const& b) { return a.number < b.number; });
+  detail::add_findings(findings, examine_model(model, train, recipe, options, speed));
+  detail::add_findings(findings, examine_resources(model, train, test, recipe, options, speed));
+  detail::sort_findings(findings);
   return findings;
 }
 

@@ -5,26 +5,35 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/data/dataset.hpp"
-#include "hone/loss/cross_entropy.hpp"
 #include "hone/train/doctor_exam.hpp"
 #include "hone/train/doctor_options.hpp"
 #include "hone/train/doctor_rates.hpp"
 #include "hone/train/doctor_text.hpp"
-#include "hone/train/evaluate.hpp"
 #include "hone/train/finding.hpp"
-#include "hone/train/parameter_snapshot.hpp"
+
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
 
 namespace hone {
 
 namespace detail {
+
+/// examine_model for a model of any type.
+///
+/// @param warms_up  the schedule begins low
+std::vector<Finding> examine_model(Exam& exam, std::span<HeadLabels const> heads,
+                                   std::span<std::string const> heads_without_loss, bool warms_up, DoctorSpeed& speed);
+
+#if HONE_BODIES
 
 /// D20: cross entropy of new classifying heads, against ln K.
 inline Finding first_loss_finding(std::string const& head, Index classes, double loss, bool loaded) {
@@ -75,61 +84,44 @@ inline Finding scale_finding(HeadLabels const& labels, double error, bool loaded
 }
 
 /// D20 and D21, on at most 16 texts of 64 tokens.
-template <class Exam>
-std::vector<Finding> first_outputs(Exam& exam, std::span<HeadLabels const> labels, DoctorSpeed& speed) {
+inline std::vector<Finding> first_outputs(Exam& exam, std::span<HeadLabels const> heads, DoctorSpeed& speed) {
   auto const sample = exam.sample(16, 1024, 64);
   auto const begin = exam.elapsed();
-  auto const outputs = exam.model().predict(sample.batch);
+  exam.predict(sample);
   speed.predict_tokens_per_second = static_cast<double>(sample.batch.rows()) / std::max(exam.elapsed() - begin, 1e-9);
   std::vector<Finding> findings;
-  using HeadList = typename std::decay_t<decltype(exam.model())>::HeadsType;
-  for_each_index<HeadList::count>([&](auto i) {
-    using H = typename HeadList::template At<i>;
-    auto const& output = outputs.heads[i];
-    auto const& truth = std::get<i>(sample.labels);
-    bool const loaded = exam.head_is_loaded(std::string(H::name()));
-    double sum = 0;
-    for (std::size_t r = 0; r < truth.size(); ++r) {
-      if constexpr (ClassifyingHead<H>)
-        sum += CrossEntropy::row<double>(output.row(Index(r)), H::width, std::int32_t(truth[r]), nullptr);
-      else if constexpr (regressing_head<H>)
-        sum += std::abs(output(Index(r), 0) - static_cast<double>(truth[r]));
-    }
-    double const mean = sum / static_cast<double>(truth.size());
-    if constexpr (ClassifyingHead<H>)
-      findings.push_back(first_loss_finding(std::string(H::name()), H::width, mean, loaded));
-    else if constexpr (regressing_head<H>)
-      findings.push_back(scale_finding(labels[i], mean, loaded));
-  });
+  auto const errors = exam.first_errors(sample);
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    if (!errors[i]) continue;
+    bool const loaded = exam.head_is_loaded(heads[i].head);
+    findings.push_back(heads[i].classes > 0 ? first_loss_finding(heads[i].head, heads[i].classes, *errors[i], loaded)
+                                            : scale_finding(heads[i], *errors[i], loaded));
+  }
   return findings;
 }
 
 /// D22: every tensor that is trained gets a finite gradient that is not zero. The gradients of a batch are in the store.
 ///
 /// Left out: what is frozen; key.bias, whose gradient is zero in exact arithmetic (softmax does not see a shift); the
-/// parameters of heads whose loss has weight 0, which are told apart.
-///
-/// @param look_again  called once when a gradient is zero: makes those of one text alone, where contributions of several
-///                    texts cannot cancel (those of L1 to a bias are +1 and -1)
-template <class Model, class LookAgain>
-Finding gradient_finding(Model& model, std::span<std::string const> heads_without_loss, LookAgain&& look_again) {
-  auto& store = model.parameters();
+/// parameters of heads whose loss has weight 0, which are told apart. When a gradient is zero, those of one text alone are
+/// looked at, where contributions of several texts cannot cancel (those of L1 to a bias are +1 and -1).
+inline Finding gradient_finding(Exam& exam, std::span<std::string const> heads_without_loss) {
   std::vector<std::string> zero, broken, frozen;
-  std::vector<Index> zero_ids;
+  std::vector<std::size_t> zero_ids;
   std::string least_name, most_name;
   double least = std::numeric_limits<double>::infinity(), most = 0;
   std::size_t tensors = 0;
-  for (Index id = 0; id < store.count(); ++id) {
-    auto const& info = store.info(id);
-    if (store.is_frozen(id)) {
+  auto const all = exam.tensor_gradients();
+  for (std::size_t id = 0; id < all.size(); ++id) {
+    auto const& info = all[id];
+    if (info.frozen) {
       frozen.push_back(info.name);
       continue;
     }
     bool const no_loss = std::any_of(heads_without_loss.begin(), heads_without_loss.end(), [&](auto const& head) {
       return info.name == head + ".weight" || info.name == head + ".bias";
     });
-    double sum = 0;
-    for (auto const v : store.get_gradient(id)) sum += static_cast<double>(v) * static_cast<double>(v);
+    double const sum = info.sum_of_squares;
     tensors += 1;
     if (!std::isfinite(sum)) {
       broken.push_back(info.name);
@@ -141,11 +133,9 @@ Finding gradient_finding(Model& model, std::span<std::string const> heads_withou
       if (size > most) most = size, most_name = info.name;
     }
   }
-  if (!zero_ids.empty()) look_again();
-  for (Index const id : zero_ids) {
-    auto const values = store.get_gradient(id);
-    if (std::all_of(values.begin(), values.end(), [](auto v) { return v == 0; })) zero.push_back(store.info(id).name);
-  }
+  if (!zero_ids.empty()) exam.gradients(exam.sample(1, 512, 256));
+  for (std::size_t const id : zero_ids)
+    if (exam.is_gradient_zero(Index(id))) zero.push_back(all[id].name);
   Finding finding{"D22", Severity::ok, "", "", "", {}};
   *finding.data = {{"tensors", tensors}, {"frozen", frozen.size()}, {"zero", zero}, {"not_finite", broken}};
   finding.title = "each of " + std::to_string(tensors) + " trained tensors gets a gradient";
@@ -180,6 +170,53 @@ inline Finding capped_finding(std::string const& what, double seconds) {
   return {"D60", Severity::note, what, "the time for it was " + seconds_text(seconds), "give the doctor more seconds", {}};
 }
 
+HONE_INLINE std::vector<Finding> examine_model(Exam& exam, std::span<HeadLabels const> heads,
+                                               std::span<std::string const> heads_without_loss, bool warms_up,
+                                               DoctorSpeed& speed) {
+  std::vector<Finding> findings = first_outputs(exam, heads, speed);
+  exam.freeze();
+  auto const whole = exam.sample(static_cast<std::size_t>(std::max<Index>(exam.options().training.batch_size, 1)), 512, 256);
+  double begin = exam.elapsed();
+  exam.gradients(whole);
+  if (exam.elapsed() - begin < 0.5) {  // again: the first time takes memory too
+    begin = exam.elapsed();
+    exam.gradients(whole);
+  }
+  speed.train_tokens_per_second = static_cast<double>(whole.batch.rows()) / std::max(exam.elapsed() - begin, 1e-9);
+  exam.plan_time(speed.train_tokens_per_second);
+  findings.push_back(gradient_finding(exam, heads_without_loss));
+
+  auto const small = exam.sample(8, 192, 24);
+  double const step = static_cast<double>(small.batch.rows()) / speed.train_tokens_per_second;
+  if (gravest(findings) >= Severity::error) {  // more steps would say nothing new
+  } else if (exam.time_for(6 * step)) {
+    double const range_begin = exam.elapsed();
+    auto const range = measure_range(exam, small, exam.time_for(12 * step) ? std::sqrt(10.0) : 10.0);
+    double const range_seconds = exam.elapsed() - range_begin;
+    speed.optimizer_seconds = std::max(0.0, range_seconds / static_cast<double>(range.losses.size()) - step);
+    auto const texts = static_cast<std::size_t>(small.batch.size());
+    double const lowest = *std::min_element(range.losses.begin(), range.losses.end());
+    if (lowest < 0.7 * range.losses.front()) {  // growing rates have shown it already
+      auto const at = std::find(range.losses.begin(), range.losses.end(), lowest) - range.losses.begin();
+      findings.push_back(overfit_finding(range.losses.front(), lowest, std::size_t(at), 0, texts));
+    } else {
+      exam.restore();
+      double const rate = range.best > 0 ? range.best : 1e-4;
+      auto const run = measure_overfit(exam, small, rate, step);
+      findings.push_back(overfit_finding(run.before, run.after, run.steps, rate, texts));
+    }
+    findings.push_back(rate_finding(range, exam.options().training.learning_rate, warms_up));
+  } else {
+    findings.push_back(
+        capped_finding("no time for steps on one batch (D23) and for learning rates (D24)", exam.seconds()));
+  }
+  exam.restore();
+  speed.run_seconds = exam.elapsed();
+  return findings;
+}
+
+#endif
+
 }  // namespace detail
 
 /// D20 first cross entropies, D21 first errors, D22 gradients, D23 a few steps on one batch, D24 growing learning rates; D60
@@ -189,56 +226,14 @@ inline Finding capped_finding(std::string const& what, double seconds) {
 template <class Model, class RecipeType>
 std::vector<Finding> examine_model(Model& model, data::Dataset const& train, RecipeType const& recipe,
                                    DoctorOptions const& options, DoctorSpeed& speed) {
-  using B = typename Model::BackendType;
   using HeadList = typename Model::HeadsType;
-  auto const labels = head_labels<HeadList>(train);
+  auto const heads = head_labels<HeadList>(train);
   detail::ModelExam<Model, RecipeType> exam(model, train, recipe, options);
-  ParameterSnapshot<B> snapshot(model.context(), model.parameters());
-  std::vector<Finding> findings = detail::first_outputs(exam, labels, speed);
-
   std::vector<std::string> without_loss;
   for (std::size_t i = 0; i < HeadList::count; ++i)
     if (recipe.losses.weights[i] == 0) without_loss.push_back(std::string(HeadList::names()[i]));
-  static_cast<void>(exam.new_optimizer());  // says what is frozen
-  auto const whole = exam.sample(static_cast<std::size_t>(std::max<Index>(options.training.batch_size, 1)), 512, 256);
-  double begin = exam.elapsed();
-  exam.gradients(whole);
-  if (exam.elapsed() - begin < 0.5) {  // again: the first time takes memory too
-    begin = exam.elapsed();
-    exam.gradients(whole);
-  }
-  speed.train_tokens_per_second = static_cast<double>(whole.batch.rows()) / std::max(exam.elapsed() - begin, 1e-9);
-  exam.plan_time(speed.train_tokens_per_second);
-  findings.push_back(detail::gradient_finding(model, without_loss, [&] { exam.gradients(exam.sample(1, 512, 256)); }));
-
-  auto const small = exam.sample(8, 192, 24);
-  double const step = static_cast<double>(small.batch.rows()) / speed.train_tokens_per_second;
-  if (gravest(findings) >= Severity::error) {  // more steps would say nothing new
-  } else if (exam.time_for(6 * step)) {
-    double const range_begin = exam.elapsed();
-    auto const range = detail::measure_range(exam, small, exam.time_for(12 * step) ? std::sqrt(10.0) : 10.0);
-    double const range_seconds = exam.elapsed() - range_begin;
-    speed.optimizer_seconds = std::max(0.0, range_seconds / static_cast<double>(range.losses.size()) - step);
-    auto const texts = static_cast<std::size_t>(small.batch.size());
-    double const lowest = *std::min_element(range.losses.begin(), range.losses.end());
-    if (lowest < 0.7 * range.losses.front()) {  // growing rates have shown it already
-      auto const at = std::find(range.losses.begin(), range.losses.end(), lowest) - range.losses.begin();
-      findings.push_back(detail::overfit_finding(range.losses.front(), lowest, std::size_t(at), 0, texts));
-    } else {
-      snapshot.restore();
-      double const rate = range.best > 0 ? range.best : 1e-4;
-      auto const run = detail::measure_overfit(exam, small, rate, step);
-      findings.push_back(detail::overfit_finding(run.before, run.after, run.steps, rate, texts));
-    }
-    bool const warms_up = recipe.schedule.factor(0, std::max<Index>(options.training.num_steps, 1)) < 0.2;
-    findings.push_back(detail::rate_finding(range, options.training.learning_rate, warms_up));
-  } else {
-    findings.push_back(
-        detail::capped_finding("no time for steps on one batch (D23) and for learning rates (D24)", exam.seconds()));
-  }
-  snapshot.restore();
-  speed.run_seconds = exam.elapsed();
-  return findings;
+  bool const warms_up = recipe.schedule.factor(0, std::max<Index>(options.training.num_steps, 1)) < 0.2;
+  return detail::examine_model(exam, heads, without_loss, warms_up, speed);
 }
 
 }  // namespace hone

@@ -5,14 +5,18 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/train/doctor_exam.hpp"
 #include "hone/train/doctor_text.hpp"
 #include "hone/train/finding.hpp"
+
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
 
 namespace hone::detail {
 
@@ -25,7 +29,30 @@ struct RateRange {
 };
 
 /// Reads a series of losses. A fall counts relative to what was there.
-inline void read_range(RateRange& range) {
+void read_range(RateRange& range);
+
+/// Steps on one batch, each at a higher rate, from 1e-5 on, until the loss explodes.
+/// Source: Smith 2017, arXiv:1506.01186, section 3.3.
+RateRange measure_range(Exam& exam, Exam::Sample const& sample, double factor);
+
+/// The losses of one batch at one rate, before the first step and after the last: as many steps as it takes to learn
+/// something, at most 40; where time is short not fewer than 6.
+struct OverfitRun {
+  double before = 0, after = 0;
+  std::size_t steps = 0;
+};
+OverfitRun measure_overfit(Exam& exam, Exam::Sample const& sample, double rate, double seconds_of_step);
+
+/// D24: the rate of the run beside what one batch can bear.
+/// @param warms_up  the schedule begins low, so that the first steps, which one batch can tell of, are not at this rate
+Finding rate_finding(RateRange const& range, double rate, bool warms_up = false);
+
+/// D23: whether a few steps on one batch drive its loss down.
+Finding overfit_finding(double before, double after, std::size_t steps, double rate, std::size_t texts);
+
+#if HONE_BODIES
+
+HONE_INLINE void read_range(RateRange& range) {
   double largest_fall = 0;
   for (std::size_t i = 0; i + 1 < range.losses.size(); ++i) {
     double const before = range.losses[i], after = range.losses[i + 1];
@@ -37,46 +64,35 @@ inline void read_range(RateRange& range) {
   }
 }
 
-/// Steps on one batch, each at a higher rate, from 1e-5 on, until the loss explodes.
-/// Source: Smith 2017, arXiv:1506.01186, section 3.3.
-template <class Exam>
-RateRange measure_range(Exam& exam, typename Exam::Sample const& sample, double factor) {
+HONE_INLINE RateRange measure_range(Exam& exam, Exam::Sample const& sample, double factor) {
   RateRange range;
-  auto state = exam.new_optimizer();
-  auto clip = exam.new_clip();
+  exam.new_optimizer();
   for (double rate = 1e-5; rate < 1.1; rate *= factor) {
     range.rates.push_back(rate);
-    range.losses.push_back(exam.step(sample, state, clip, rate).total);
+    range.losses.push_back(exam.step(sample, rate));
     double const loss = range.losses.back();
     if (!std::isfinite(loss) || loss > 2 * range.losses.front() + 1) break;
   }
-  range.losses.push_back(exam.gradients(sample).total);
+  range.losses.push_back(exam.gradients(sample));
+  exam.end_optimizer();
   read_range(range);
   return range;
 }
 
-/// The losses of one batch at one rate, before the first step and after the last: as many steps as it takes to learn
-/// something, at most 40; where time is short not fewer than 6.
-struct OverfitRun {
-  double before = 0, after = 0;
-  std::size_t steps = 0;
-};
-template <class Exam>
-OverfitRun measure_overfit(Exam& exam, typename Exam::Sample const& sample, double rate, double seconds_of_step) {
-  auto state = exam.new_optimizer();
-  auto clip = exam.new_clip();
+HONE_INLINE OverfitRun measure_overfit(Exam& exam, Exam::Sample const& sample, double rate, double seconds_of_step) {
+  exam.new_optimizer();
   OverfitRun run;
   for (;; ++run.steps) {
     bool const last = run.steps >= 40 || (run.steps >= 6 && !exam.time_for(seconds_of_step));
-    run.after = last ? exam.gradients(sample).total : exam.step(sample, state, clip, rate).total;
+    run.after = last ? exam.gradients(sample) : exam.step(sample, rate);
     if (run.steps == 0) run.before = run.after;
-    if (last || !(run.after >= 0.7 * run.before)) return run;
+    if (last || !(run.after >= 0.7 * run.before)) break;
   }
+  exam.end_optimizer();
+  return run;
 }
 
-/// D24: the rate of the run beside what one batch can bear.
-/// @param warms_up  the schedule begins low, so that the first steps, which one batch can tell of, are not at this rate
-inline Finding rate_finding(RateRange const& range, double rate, bool warms_up = false) {
+HONE_INLINE Finding rate_finding(RateRange const& range, double rate, bool warms_up) {
   Finding finding{"D24", Severity::ok, "", "", "", {}};
   *finding.data = {{"rates", range.rates}, {"losses", range.losses}, {"best", range.best}, {"too_high", range.too_high}};
   if (range.best == 0) {
@@ -105,8 +121,7 @@ inline Finding rate_finding(RateRange const& range, double rate, bool warms_up =
   return finding;
 }
 
-/// D23: whether a few steps on one batch drive its loss down.
-inline Finding overfit_finding(double before, double after, std::size_t steps, double rate, std::size_t texts) {
+HONE_INLINE Finding overfit_finding(double before, double after, std::size_t steps, double rate, std::size_t texts) {
   Finding finding{"D23", Severity::ok, "", "", "", {}};
   *finding.data = {{"before", before}, {"after", after}, {"steps", steps}, {"rate", rate}};
   finding.title = counted(steps, "step") + " on one batch of " + counted(texts, "text") + ": loss " + number_text(before) +
@@ -120,5 +135,7 @@ inline Finding overfit_finding(double before, double after, std::size_t steps, d
   finding.next = "see D22 for parts that get no gradient; check optimizer, clipping and loss weights of the recipe";
   return finding;
 }
+
+#endif
 
 }  // namespace hone::detail

@@ -6,13 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/train/doctor_model.hpp"
 #include "hone/train/doctor_options.hpp"
@@ -20,12 +20,24 @@
 #include "hone/train/finding.hpp"
 #include "hone/train/memory_plan.hpp"
 
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
+
 namespace hone {
 
 namespace detail {
 
 /// D30. What the model holds already (weights and gradients) is part of the plan, and of what is taken now.
-inline Finding memory_finding(MemoryPlan const& plan, std::uint64_t held) {
+Finding memory_finding(MemoryPlan const& plan, std::uint64_t held);
+
+/// D31 and D32, for a model of so many values.
+void add_disk_and_time(std::vector<Finding>& findings, std::uint64_t values, data::Dataset const& train,
+                       data::Dataset const* test, DoctorOptions const& options, DoctorSpeed const& speed);
+
+#if HONE_BODIES
+
+HONE_INLINE Finding memory_finding(MemoryPlan const& plan, std::uint64_t held) {
   std::uint64_t const total = plan.total(), more = total > held ? total - held : 0;
   Finding finding{"D30", Severity::ok, "", "", "", {}};
   *finding.data = {{"planned", total}, {"available", plan.available}};
@@ -76,6 +88,33 @@ inline Finding time_finding(double train_seconds, double test_seconds, Index ste
   return finding;
 }
 
+HONE_INLINE void add_disk_and_time(std::vector<Finding>& findings, std::uint64_t values, data::Dataset const& train,
+                                   data::Dataset const* test, DoctorOptions const& options, DoctorSpeed const& speed) {
+  auto const& training = options.training;
+  if (!options.folder.empty()) {
+    // The model is written beside its last version and renamed; logs take some hundred bytes a step.
+    std::uint64_t const model_bytes = values * sizeof(float);
+    std::uint64_t const logs = static_cast<std::uint64_t>(std::max<Index>(training.num_steps, 0)) * 600;
+    findings.push_back(disk_finding(2 * model_bytes + std::min<std::uint64_t>(logs, std::uint64_t{1} << 30),
+                                            free_disk_space(options.folder)));
+  }
+  if (speed.train_tokens_per_second <= 0) return;
+  Index const per_step = std::max<Index>(training.batch_size * training.step_every, 1);
+  Index const per_epoch = (Index(train.size()) + per_step - 1) / per_step;
+  Index const steps = std::min(training.num_steps, training.epochs * per_epoch);
+  double const mean = static_cast<double>(train.tokens.tokens.size()) / static_cast<double>(train.size());
+  double const examples = std::min(double(steps) * double(per_step), double(training.epochs) * double(train.size()));
+  double const train_seconds =
+      examples * mean / speed.train_tokens_per_second + static_cast<double>(steps) * speed.optimizer_seconds;
+  double test_seconds = 0;
+  if (test && speed.predict_tokens_per_second > 0)
+    test_seconds = static_cast<double>(options.evaluations) * static_cast<double>(test->tokens.tokens.size()) /
+                   speed.predict_tokens_per_second;
+  findings.push_back(time_finding(train_seconds, test_seconds, steps));
+}
+
+#endif
+
 }  // namespace detail
 
 /// D30 memory, D31 disk, D32 time of the run.
@@ -110,26 +149,7 @@ std::vector<Finding> examine_resources(Model& model, data::Dataset const& train,
     store.plan_memory(held);
     findings.push_back(detail::memory_finding(plan, held.total()));
   }
-  if (!options.folder.empty()) {
-    // The model is written beside its last version and renamed; logs take some hundred bytes a step.
-    std::uint64_t const model_bytes = static_cast<std::uint64_t>(store.values()) * sizeof(float);
-    std::uint64_t const logs = static_cast<std::uint64_t>(std::max<Index>(training.num_steps, 0)) * 600;
-    findings.push_back(detail::disk_finding(2 * model_bytes + std::min<std::uint64_t>(logs, std::uint64_t{1} << 30),
-                                            detail::free_disk_space(options.folder)));
-  }
-  if (speed.train_tokens_per_second <= 0) return findings;
-  Index const per_step = std::max<Index>(training.batch_size * training.step_every, 1);
-  Index const per_epoch = (Index(train.size()) + per_step - 1) / per_step;
-  Index const steps = std::min(training.num_steps, training.epochs * per_epoch);
-  double const mean = static_cast<double>(train.tokens.tokens.size()) / static_cast<double>(train.size());
-  double const examples = std::min(double(steps) * double(per_step), double(training.epochs) * double(train.size()));
-  double const train_seconds =
-      examples * mean / speed.train_tokens_per_second + static_cast<double>(steps) * speed.optimizer_seconds;
-  double test_seconds = 0;
-  if (test && speed.predict_tokens_per_second > 0)
-    test_seconds = static_cast<double>(options.evaluations) * static_cast<double>(test->tokens.tokens.size()) /
-                   speed.predict_tokens_per_second;
-  findings.push_back(detail::time_finding(train_seconds, test_seconds, steps));
+  detail::add_disk_and_time(findings, static_cast<std::uint64_t>(store.values()), train, test, options, speed);
   return findings;
 }
 

@@ -3,17 +3,22 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <nlohmann/json.hpp>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/parameter_store.hpp"
 #include "hone/io/ledger.hpp"
 #include "hone/train/doctor_text.hpp"
 #include "hone/train/finding.hpp"
 #include "hone/train/random_numbers.hpp"
+
+#if HONE_BODIES
+#include <nlohmann/json.hpp>
+#endif
 
 namespace hone {
 
@@ -43,6 +48,14 @@ std::string looks_new(ParameterInfo const& info, std::span<T const> values) {
 
 namespace detail {
 
+/// D01 and D02 of parameters, whatever their type.
+///
+/// @param why_new  gives for the id of a loaded parameter why it looks as if it was just initialised; empty: it does not
+std::vector<Finding> weights_findings(std::span<ParameterInfo const> infos, Ledger const& ledger,
+                                      std::function<std::string(Index)> const& why_new);
+
+#if HONE_BODIES
+
 inline Finding loading_finding(Ledger const& ledger, bool any_parameter_loaded) {
   Finding finding{"D01", Severity::ok, "", "", "", {}};
   std::size_t const loaded = ledger.count(LedgerState::loaded), created = ledger.count(LedgerState::created);
@@ -66,28 +79,22 @@ inline Finding loading_finding(Ledger const& ledger, bool any_parameter_loaded) 
   return finding;
 }
 
-}  // namespace detail
-
-/// D01 what was loaded, D02 whether loaded tensors look as if they were just initialised.
-///
-/// `ledger` is the model's; without entries every parameter is new, and D02 is not given.
-template <Backend B>
-std::vector<Finding> examine_weights(ParameterStore<B> const& store, Ledger const& ledger) {
-  std::vector<bool> loaded(static_cast<std::size_t>(store.count()), false);
+HONE_INLINE std::vector<Finding> weights_findings(std::span<ParameterInfo const> infos, Ledger const& ledger,
+                                                  std::function<std::string(Index)> const& why_new) {
+  std::vector<bool> loaded(infos.size(), false);
   for (auto const& entry : ledger.entries())
-    if (Index const id = store.find(entry.parameter); entry.state == LedgerState::loaded && id >= 0)
-      loaded[static_cast<std::size_t>(id)] = true;
+    for (std::size_t id = 0; id < infos.size() && entry.state == LedgerState::loaded; ++id)
+      if (infos[id].name == entry.parameter) loaded[id] = true;
   bool const any = std::find(loaded.begin(), loaded.end(), true) != loaded.end();
-  std::vector<Finding> findings{detail::loading_finding(ledger, any)};
+  std::vector<Finding> findings{loading_finding(ledger, any)};
   if (!any) return findings;
   std::vector<std::string> names;
   std::string lines;
   std::size_t matrices = 0, new_matrices = 0, tensors = 0;
-  for (Index id = 0; id < store.count(); ++id) {
-    if (!loaded[static_cast<std::size_t>(id)]) continue;
-    auto const& info = store.info(id);
-    auto const values = store.get(id);
-    std::string const reason = looks_new(info, std::span(std::as_const(values)));
+  for (std::size_t id = 0; id < infos.size(); ++id) {
+    if (!loaded[id]) continue;
+    auto const& info = infos[id];
+    std::string const reason = why_new(Index(id));
     bool const is_matrix = info.kind == ParameterKind::weight || info.kind == ParameterKind::embedding;
     tensors += 1;
     matrices += is_matrix ? 1 : 0;
@@ -103,7 +110,7 @@ std::vector<Finding> examine_weights(ParameterStore<B> const& store, Ledger cons
   if (!names.empty()) {
     finding.severity = most ? Severity::error : Severity::warning;
     finding.title = most ? "the weights are random numbers: this model was never trained"
-                         : detail::counted(names.size(), "loaded tensor") + " of " + std::to_string(tensors) +
+                         : counted(names.size(), "loaded tensor") + " of " + std::to_string(tensors) +
                                (names.size() == 1 ? " looks" : " look") + " freshly initialised";
     finding.detail = lines;
     finding.next =
@@ -111,6 +118,21 @@ std::vector<Finding> examine_weights(ParameterStore<B> const& store, Ledger cons
   }
   findings.push_back(std::move(finding));
   return findings;
+}
+
+#endif
+
+}  // namespace detail
+
+/// D01 what was loaded, D02 whether loaded tensors look as if they were just initialised.
+///
+/// `ledger` is the model's; without entries every parameter is new, and D02 is not given.
+template <Backend B>
+std::vector<Finding> examine_weights(ParameterStore<B> const& store, Ledger const& ledger) {
+  return detail::weights_findings(store.infos(), ledger, [&store](Index id) {
+    auto const values = store.get(id);
+    return looks_new(store.info(id), std::span(std::as_const(values)));
+  });
 }
 
 }  // namespace hone

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -59,22 +60,46 @@ struct ValueRange {
 
 namespace detail {
 
-/// The parameters of the embeddings (number -1) or of one encoder block: the first that is not finite, else the one with
-/// the largest value, and its range.
+/// The parameters of a model and their gradients as ranges, whatever their type.
+class StoreRanges {
+ public:
+  virtual Index count() const = 0;
+  virtual std::string const& name(Index id) const = 0;
+  virtual ValueRange values(Index id) const = 0;
+  virtual ValueRange gradient(Index id) const = 0;
+
+ protected:
+  ~StoreRanges() = default;
+};
 template <class Store>
-std::string parameters_text(Store const& store, Index block) {
-  std::string const part = block < 0 ? "embeddings." : ".layer." + std::to_string(block) + ".";
-  std::string name;
-  ValueRange shown;
-  for (Index id = 0; id < store.count(); ++id) {
-    if (store.info(id).name.find(part) == std::string::npos) continue;
-    auto const range = ValueRange::of(store.get(id));
-    auto const size = [](ValueRange const& r) { return std::max(std::abs(r.least), std::abs(r.most)); };
-    bool const first = name.empty(), worse = shown.finite() && (!range.finite() || size(range) > size(shown));
-    if (first || worse) name = store.info(id).name, shown = range;
-  }
-  return name.empty() ? "" : "its parameters: " + name + " " + shown.text();
-}
+class RangesOf final : public StoreRanges {
+ public:
+  explicit RangesOf(Store const& store) : store_(store) {}
+  Index count() const override { return store_.count(); }
+  std::string const& name(Index id) const override { return store_.info(id).name; }
+  ValueRange values(Index id) const override { return ValueRange::of(store_.get(id)); }
+  ValueRange gradient(Index id) const override { return ValueRange::of(store_.get_gradient(id)); }
+
+ private:
+  Store const& store_;
+};
+
+/// The first parameter that is not finite; empty: all are.
+std::string first_weight_not_finite(StoreRanges const& store);
+/// The first parameter, else the first gradient that is not finite, for the error of a step that is not.
+std::string first_tensor_not_finite(StoreRanges const& store);
+
+/// The first of the hidden states that is not finite. `last_range`: gets the last state's.
+std::optional<Finding> first_state_not_finite(std::span<HostMatrix const> states, StoreRanges const& store,
+                                              std::string& last_range);
+/// The first head whose outputs are not finite. `last_range`: of the last hidden states.
+std::optional<Finding> first_output_not_finite(std::span<HostMatrix const> outputs, std::span<std::string_view const> heads,
+                                               StoreRanges const& store, std::string const& last_range);
+std::optional<Finding> first_gradient_not_finite(StoreRanges const& store);
+
+/// What is known of one head's losses: adds a line to `text`, and is a finding where they are not finite.
+std::optional<Finding> loss_not_finite(std::string_view head, HostMatrix const& output, std::span<double const> labels,
+                                       std::span<double const> losses, double weight, std::string& text);
 
 /// D50 with a title and lines of detail.
 Finding nan_finding(std::string title, std::string detail_lines);
@@ -106,6 +131,97 @@ HONE_INLINE void add_range(Finding& finding, char const* place, std::string cons
   *finding.data = {{place, which}, {what, to_json(range)}};
 }
 
+HONE_INLINE std::string first_weight_not_finite(StoreRanges const& store) {
+  for (Index id = 0; id < store.count(); ++id)
+    if (!store.values(id).finite()) return store.name(id);
+  return "";
+}
+
+HONE_INLINE std::string first_tensor_not_finite(StoreRanges const& store) {
+  if (std::string const weight = first_weight_not_finite(store); !weight.empty()) return weight;
+  for (Index id = 0; id < store.count(); ++id)
+    if (!store.gradient(id).finite()) return store.name(id) + " (gradient)";
+  return "none of the parameters: the loss itself overflowed";
+}
+
+/// The parameters of the embeddings (number -1) or of one encoder block: the first that is not finite, else the one with
+/// the largest value, and its range.
+inline std::string parameters_text(StoreRanges const& store, Index block) {
+  std::string const part = block < 0 ? "embeddings." : ".layer." + std::to_string(block) + ".";
+  std::string name;
+  ValueRange shown;
+  for (Index id = 0; id < store.count(); ++id) {
+    if (store.name(id).find(part) == std::string::npos) continue;
+    auto const range = store.values(id);
+    auto const size = [](ValueRange const& r) { return std::max(std::abs(r.least), std::abs(r.most)); };
+    bool const first = name.empty(), worse = shown.finite() && (!range.finite() || size(range) > size(shown));
+    if (first || worse) name = store.name(id), shown = range;
+  }
+  return name.empty() ? "" : "its parameters: " + name + " " + shown.text();
+}
+
+HONE_INLINE std::optional<Finding> first_state_not_finite(std::span<HostMatrix const> states, StoreRanges const& store,
+                                                          std::string& last_range) {
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    auto const range = ValueRange::of(states[i].values);
+    std::string const input = last_range;
+    last_range = range.text();
+    if (range.finite()) continue;
+    Index const block = Index(i) - 1;
+    std::string const layer = block < 0 ? "the embeddings" : "encoder layer " + std::to_string(block);
+    auto finding = nan_finding("the first values that are not finite come from " + layer,
+                               "its input: " + input + "\nits output: " + range.text());
+    std::string const parameters = parameters_text(store, block);
+    if (!parameters.empty()) finding.detail += "\n" + parameters;
+    add_range(finding, "layer", block, "output", range);
+    return finding;
+  }
+  return {};
+}
+
+HONE_INLINE std::optional<Finding> first_output_not_finite(std::span<HostMatrix const> outputs,
+                                                           std::span<std::string_view const> heads,
+                                                           StoreRanges const& store, std::string const& last_range) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    auto const range = ValueRange::of(outputs[i].values);
+    if (range.finite()) continue;
+    std::string const head(heads[i]);
+    std::string lines = "its input, the last hidden states: " + last_range + "\nits output: " + range.text();
+    for (Index id = 0; id < store.count(); ++id)
+      if (store.name(id) == head + ".weight") lines += "\nits weights: " + store.values(id).text();
+    auto finding = nan_finding("the first values that are not finite come from the head " + head, lines);
+    add_range(finding, "head", head, "output", range);
+    return finding;
+  }
+  return {};
+}
+
+HONE_INLINE std::optional<Finding> first_gradient_not_finite(StoreRanges const& store) {
+  std::string before = "none";
+  for (Index id = store.count(); id-- > 0;) {
+    auto const& name = store.name(id);
+    auto const range = store.gradient(id);
+    if (!range.finite()) {
+      auto finding = nan_finding("going back, the first gradient that is not finite is that of " + name,
+                                 "its gradient: " + range.text() + "\nthe gradient before it: " + before +
+                                     "\nits values: " + store.values(id).text());
+      add_range(finding, "tensor", name, "gradient", range);
+      return finding;
+    }
+    before = name + " " + range.text();
+  }
+  return {};
+}
+
+HONE_INLINE std::optional<Finding> loss_not_finite(std::string_view head, HostMatrix const& output,
+                                                   std::span<double const> labels, std::span<double const> losses,
+                                                   double weight, std::string& text) {
+  text += "\n" + std::string(head) + ": outputs " + ValueRange::of(output.values).text() + ", labels " +
+          ValueRange::of(labels).text() + ", loss weight " + number_text(weight);
+  if (ValueRange::of(losses).finite()) return {};
+  return nan_finding("outputs are finite, and the loss of " + std::string(head) + " is not", "");
+}
+
 #endif
 
 }  // namespace detail
@@ -114,59 +230,19 @@ HONE_INLINE void add_range(Finding& finding, char const* place, std::string cons
 /// heads' outputs; nothing when all is finite. Without dropout: what dropout's factor alone makes overflow is not seen.
 template <class Model>
 std::optional<Finding> first_layer_not_finite(Model& model, RaggedBatch const& batch) {
-  using HeadList = typename Model::HeadsType;
-  auto const& store = model.parameters();
+  detail::RangesOf const ranges(model.parameters());
   std::string last_range = "token ids";
-  if constexpr (requires { model.hidden_states(batch); }) {
-    auto const states = model.hidden_states(batch);
-    for (std::size_t i = 0; i < states.size(); ++i) {
-      auto const range = ValueRange::of(states[i].values);
-      std::string const input = last_range;
-      last_range = range.text();
-      if (range.finite()) continue;
-      Index const block = Index(i) - 1;
-      std::string const layer = block < 0 ? "the embeddings" : "encoder layer " + std::to_string(block);
-      auto finding = detail::nan_finding("the first values that are not finite come from " + layer,
-                                         "its input: " + input + "\nits output: " + range.text());
-      std::string const parameters = detail::parameters_text(store, block);
-      if (!parameters.empty()) finding.detail += "\n" + parameters;
-      detail::add_range(finding, "layer", block, "output", range);
-      return finding;
-    }
-  }
+  if constexpr (requires { model.hidden_states(batch); })
+    if (auto found = detail::first_state_not_finite(model.hidden_states(batch), ranges, last_range)) return found;
   auto const outputs = model.predict(batch);
-  for (std::size_t i = 0; i < HeadList::count; ++i) {
-    auto const range = ValueRange::of(outputs.heads[i].values);
-    if (range.finite()) continue;
-    std::string const head(HeadList::names()[i]);
-    std::string lines = "its input, the last hidden states: " + last_range + "\nits output: " + range.text();
-    if (Index const id = store.find(head + ".weight"); id >= 0)
-      lines += "\nits weights: " + ValueRange::of(store.get(id)).text();
-    auto finding = detail::nan_finding("the first values that are not finite come from the head " + head, lines);
-    detail::add_range(finding, "head", head, "output", range);
-    return finding;
-  }
-  return {};
+  return detail::first_output_not_finite(outputs.heads, Model::HeadsType::names(), ranges, last_range);
 }
 
 /// Looks at the gradients that the last backward pass left, in its order, from the heads down to the embeddings: the first
 /// tensor whose gradient is not finite, and the last before it whose gradient is; nothing when all are finite.
 template <class Store>
 std::optional<Finding> first_gradient_not_finite(Store const& store) {
-  std::string before = "none";
-  for (Index id = store.count(); id-- > 0;) {
-    auto const& name = store.info(id).name;
-    auto const range = ValueRange::of(store.get_gradient(id));
-    if (!range.finite()) {
-      auto finding = detail::nan_finding("going back, the first gradient that is not finite is that of " + name,
-                                         "its gradient: " + range.text() + "\nthe gradient before it: " + before +
-                                             "\nits values: " + ValueRange::of(store.get(id)).text());
-      detail::add_range(finding, "tensor", name, "gradient", range);
-      return finding;
-    }
-    before = name + " " + range.text();
-  }
-  return {};
+  return detail::first_gradient_not_finite(detail::RangesOf(store));
 }
 
 /// D50: where a step went wrong whose loss or gradient is not finite: weights, then the forward pass by layers, then the
@@ -177,10 +253,8 @@ template <class Model, class... L>
 Finding find_not_finite(Model& model, std::span<std::pair<RaggedBatch, typename Model::Labels> const> batches,
                         WeightedSum<L...> const& losses) {
   using HeadList = typename Model::HeadsType;
-  auto const& store = model.parameters();
-  std::string weights;
-  for (Index id = 0; id < store.count() && weights.empty(); ++id)
-    if (!ValueRange::of(store.get(id)).finite()) weights = store.info(id).name;
+  detail::RangesOf const ranges(model.parameters());
+  std::string const weights = detail::first_weight_not_finite(ranges);
   std::string outputs_text;
   for (auto const& part : batches) {
     RaggedBatch const& batch = part.first;
@@ -195,21 +269,19 @@ Finding find_not_finite(Model& model, std::span<std::pair<RaggedBatch, typename 
       using Loss = typename WeightedSum<L...>::template At<i>;
       auto const& output = outputs.heads[i];
       auto const& truth = std::get<i>(labels);
-      std::string const head(HeadList::names()[i]);
       std::vector<double> rows, targets(truth.begin(), truth.end());
       for (std::size_t r = 0; r < truth.size(); ++r)
         rows.push_back(Loss::template row<double>(output.row(Index(r)), output.cols, truth[r], nullptr));
-      outputs_text += "\n" + head + ": outputs " + ValueRange::of(output.values).text() + ", labels " +
-                      ValueRange::of(targets).text() + ", loss weight " + detail::number_text(losses.weights[i]);
-      if (!of_loss && !ValueRange::of(rows).finite())
-        of_loss = detail::nan_finding("outputs are finite, and the loss of " + head + " is not", "");
+      auto found =
+          detail::loss_not_finite(HeadList::names()[i], output, targets, rows, losses.weights[i], outputs_text);
+      if (!of_loss) of_loss = std::move(found);
     });
     if (of_loss) {
       of_loss->detail = outputs_text.substr(1);
       return *of_loss;
     }
   }
-  if (auto found = first_gradient_not_finite(store)) {
+  if (auto found = detail::first_gradient_not_finite(ranges)) {
     found->detail += outputs_text;
     return *found;
   }
