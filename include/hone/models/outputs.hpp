@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <string_view>
 #include <vector>
 
 #include "hone/heads/heads.hpp"
@@ -41,6 +42,24 @@ struct Outputs {
   }
   Index rows() const { return heads[0].rows(); }
 };
+
+/// What there is to know of a head where its type plays no part.
+struct HeadInfo {
+  std::string_view name{};
+  Index width = 1;
+  bool classifies = false;
+};
+
+/// The heads of a list, in their order.
+template <class HeadList>
+std::array<HeadInfo, HeadList::count> head_infos() {
+  std::array<HeadInfo, HeadList::count> infos;
+  for_each_index<HeadList::count>([&](auto i) {
+    using H = typename HeadList::template At<i>;
+    infos[i] = {H::name(), H::width, ClassifyingHead<H>};
+  });
+  return infos;
+}
 
 /// The two heads of the sentiment and star-rating model: logits of negative and positive, and 5 * linear + 5.
 using SentimentAndStars = Heads<Classify<"is_positive", 2>, Regress<"star_rating", Affine<5, 5>>>;

@@ -5,22 +5,17 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "hone/core/config.hpp"
 #include "hone/report/metrics_jsonl.hpp"
 #include "hone/report/run_events.hpp"
 
 namespace hone {
 
 /// A line of evaluations.jsonl: step, is_last, and the measures as results.json has them. Predictions are left out.
-inline nlohmann::ordered_json to_json(EvaluationRecord const& evaluation) {
-  nlohmann::ordered_json json{{"step", evaluation.step}, {"is_last", evaluation.is_last}};
-  for (auto const& [key, value] : evaluation.measures.items()) json[key] = value;
-  return json;
-}
+nlohmann::ordered_json to_json(EvaluationRecord const& evaluation);
 
 /// A line of tables.jsonl: key, step, columns, rows (each an array of cells).
-inline nlohmann::ordered_json to_json(TextTable const& table) {
-  return {{"key", table.key}, {"step", table.step}, {"columns", table.columns}, {"rows", table.rows}};
-}
+nlohmann::ordered_json to_json(TextTable const& table);
 
 /// A logger that writes a line a step to metrics.jsonl, a line an evaluation to evaluations.jsonl, and a line a table to
 /// tables.jsonl, below RunStart::folder. The last two exist when there is something in them. Every line goes to the system
@@ -53,5 +48,19 @@ class JsonLinesLogger {
   JsonLinesFile* metrics_ = nullptr;
   std::optional<JsonLinesFile> own_metrics_{}, evaluations_{}, tables_{};
 };
+
+#if HONE_BODIES
+
+HONE_INLINE nlohmann::ordered_json to_json(EvaluationRecord const& evaluation) {
+  nlohmann::ordered_json json{{"step", evaluation.step}, {"is_last", evaluation.is_last}};
+  for (auto const& [key, value] : evaluation.measures.items()) json[key] = value;
+  return json;
+}
+
+HONE_INLINE nlohmann::ordered_json to_json(TextTable const& table) {
+  return {{"key", table.key}, {"step", table.step}, {"columns", table.columns}, {"rows", table.rows}};
+}
+
+#endif
 
 }  // namespace hone

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/core/sha256.hpp"
 #include "hone/data/dataset.hpp"
@@ -113,7 +115,19 @@ std::string weights_sha256(Model const& model) {
 namespace detail {
 
 /// `count` different numbers below `size`, in the order drawn. The same seed, the same numbers.
-inline std::vector<std::size_t> drawn_rows(std::size_t size, std::size_t count, std::uint64_t seed) {
+std::vector<std::size_t> drawn_rows(std::size_t size, std::size_t count, std::uint64_t seed);
+
+/// What the heads said of one text.
+std::vector<ReportPrediction> predictions_of(std::vector<HeadPredictions> const& heads, std::size_t row);
+
+/// Finds the tokens in the text: by encoding it again, or, where that gives other tokens, in the decoded text.
+/// The result is, for each id, its place in example.tokens; -1 for ids that are not in the text.
+std::vector<std::int32_t> place_tokens(ReportExample& example, Tokenizer const& tokenizer,
+                                       std::span<std::int32_t const> ids);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<std::size_t> drawn_rows(std::size_t size, std::size_t count, std::uint64_t seed) {
   std::vector<std::size_t> rows(size);
   for (std::size_t i = 0; i < size; ++i) rows[i] = i;
   PhiloxStream random(seed, 0x4854'4d4c);
@@ -123,8 +137,7 @@ inline std::vector<std::size_t> drawn_rows(std::size_t size, std::size_t count, 
   return rows;
 }
 
-/// What the heads said of one text.
-inline std::vector<ReportPrediction> predictions_of(std::vector<HeadPredictions> const& heads, std::size_t row) {
+HONE_INLINE std::vector<ReportPrediction> predictions_of(std::vector<HeadPredictions> const& heads, std::size_t row) {
   std::vector<ReportPrediction> all;
   for (auto const& head : heads) {
     ReportPrediction one;
@@ -139,10 +152,8 @@ inline std::vector<ReportPrediction> predictions_of(std::vector<HeadPredictions>
   return all;
 }
 
-/// Finds the tokens in the text: by encoding it again, or, where that gives other tokens, in the decoded text.
-/// The result is, for each id, its place in example.tokens; -1 for ids that are not in the text.
-inline std::vector<std::int32_t> place_tokens(ReportExample& example, Tokenizer const& tokenizer,
-                                              std::span<std::int32_t const> ids) {
+HONE_INLINE std::vector<std::int32_t> place_tokens(ReportExample& example, Tokenizer const& tokenizer,
+                                                   std::span<std::int32_t const> ids) {
   std::vector<std::int32_t> places(ids.size(), -1);
   example.tokens.clear();
   Encoding again;
@@ -179,11 +190,25 @@ inline std::vector<std::int32_t> place_tokens(ReportExample& example, Tokenizer 
   return places;
 }
 
+#endif
+
 }  // namespace detail
 
 /// Chooses the texts of the page from the last evaluation: drawn at random, then the worst of each head. A text that is in
 /// several lists is there once. `data` is the data that was evaluated, in its order; without it there are no texts.
-inline void choose_examples(ReportData& report, data::Dataset const& data, ReportOptions const& options = {}) {
+void choose_examples(ReportData& report, data::Dataset const& data, ReportOptions const& options = {});
+
+namespace detail {
+
+/// By head, by text, by token.
+using HeadAttributions = std::vector<std::vector<std::vector<double>>>;
+
+void mark_tokens(ReportData& report, data::Dataset const& data, Tokenizer const& tokenizer,
+                 std::function<HeadAttributions(RaggedBatch const&)> const& attribute, ReportOptions const& options);
+
+#if HONE_BODIES
+
+HONE_INLINE void choose_examples(ReportData& report, data::Dataset const& data, ReportOptions const& options) {
   report.examples.clear();
   report.lengths.clear();
   if (report.evaluations.empty()) return;
@@ -217,13 +242,9 @@ inline void choose_examples(ReportData& report, data::Dataset const& data, Repor
   }
 }
 
-/// Marks the tokens of the examples by what they count for each head's output (Model::attribute), in batches, until the time
-/// is over. The worst of each head and the texts drawn at random get their share in turn.
-///
-/// Errors: those of Model::attribute, E532 (no tokenizer).
-template <class Model>
-void mark_tokens(ReportData& report, Model& model, data::Dataset const& data, ReportOptions const& options = {}) {
-  if (data.tokens.size() != data.size() || !model.has_tokenizer()) return;
+HONE_INLINE void mark_tokens(ReportData& report, data::Dataset const& data, Tokenizer const& tokenizer,
+                             std::function<HeadAttributions(RaggedBatch const&)> const& attribute,
+                             ReportOptions const& options) {
   auto const begin = std::chrono::steady_clock::now();
   std::size_t const count = report.examples.size();
   std::vector<std::size_t> order;  // list after list, one of each in turn
@@ -251,10 +272,10 @@ void mark_tokens(ReportData& report, Model& model, data::Dataset const& data, Re
       batch.push_back(ids);
       ++end;
     }
-    auto const weights = model.attribute(batch);
+    auto const weights = attribute(batch);
     for (std::size_t i = first; i < end; ++i) {
       auto& example = report.examples[order[i]];
-      auto const places = detail::place_tokens(example, model.tokenizer(), data.tokens[example.row]);
+      auto const places = place_tokens(example, tokenizer, data.tokens[example.row]);
       for (std::size_t h = 0; h < weights.size() && h < example.heads.size(); ++h) {
         auto& head = example.heads[h];
         head.weights.assign(example.tokens.size(), 0.0);
@@ -265,6 +286,24 @@ void mark_tokens(ReportData& report, Model& model, data::Dataset const& data, Re
     }
     first = end;
   }
+}
+
+#endif
+
+}  // namespace detail
+
+/// Marks the tokens of the examples by what they count for each head's output (Model::attribute), in batches, until the time
+/// is over. The worst of each head and the texts drawn at random get their share in turn.
+///
+/// Errors: those of Model::attribute, E532 (no tokenizer).
+template <class Model>
+void mark_tokens(ReportData& report, Model& model, data::Dataset const& data, ReportOptions const& options = {}) {
+  if (data.tokens.size() != data.size() || !model.has_tokenizer()) return;
+  auto const attribute = [&model](RaggedBatch const& batch) {
+    auto weights = model.attribute(batch);
+    return detail::HeadAttributions(std::make_move_iterator(weights.begin()), std::make_move_iterator(weights.end()));
+  };
+  detail::mark_tokens(report, data, model.tokenizer(), attribute, options);
 }
 
 /// The texts of the page after an evaluation of `data`: chosen, and their tokens marked.

@@ -1,14 +1,17 @@
 // results.json: what a run came to, with everything needed to say where the numbers come from.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hone/core/atomic_file.hpp"
+#include "hone/core/config.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/io/ledger.hpp"
 #include "hone/report/host_info.hpp"
@@ -18,28 +21,32 @@
 
 namespace hone {
 
-/// Appends the fields of `more` to `json`.
-inline void add_fields(nlohmann::ordered_json& json, nlohmann::ordered_json const& more) {
-  for (auto const& [key, value] : more.items()) json[key] = value;
-}
+namespace detail {
 
-/// The measures of an evaluation. The usual ones at the top by their usual names (accuracy, cross_entropy of the first
-/// classifying head, star_mae of a head star_rating), all of them under "heads".
-template <class HeadList>
-nlohmann::ordered_json to_json(Evaluation<HeadList> const& evaluation) {
+nlohmann::ordered_json evaluation_json(std::span<HeadEvaluation const> measured, Index examples, Index tokens,
+                                       double seconds);
+
+nlohmann::ordered_json mistakes_json(std::vector<HeadMistakes> const& mistakes, std::span<HeadInfo const> heads,
+                                     std::span<HostMatrix const> outputs, data::Dataset const& data);
+
+#if HONE_BODIES
+
+HONE_INLINE nlohmann::ordered_json evaluation_json(std::span<HeadEvaluation const> measured, Index examples, Index tokens,
+                                                   double seconds) {
   nlohmann::ordered_json json;
-  if (auto const* head = evaluation.first(true)) {
+  auto const head = std::find_if(measured.begin(), measured.end(), [](auto const& one) { return one.classifies; });
+  if (head != measured.end()) {
     json["accuracy"] = head->accuracy;
     json["accuracy_interval"] = {head->accuracy_interval.low, head->accuracy_interval.high};
     json["cross_entropy"] = head->cross_entropy;
   }
-  for (auto const& head : evaluation.heads)
+  for (auto const& head : measured)
     if (head.head == "star_rating") json["star_mae"] = head.mean_absolute_error;
-  json["test_examples"] = evaluation.examples;
-  json["test_tokens"] = evaluation.tokens;
-  json["eval_seconds"] = evaluation.seconds;
+  json["test_examples"] = examples;
+  json["test_tokens"] = tokens;
+  json["eval_seconds"] = seconds;
   auto& heads = json["heads"] = nlohmann::ordered_json::object();
-  for (auto const& head : evaluation.heads) {
+  for (auto const& head : measured) {
     auto& entry = heads[head.head];
     entry[head.loss_name] = head.loss;
     if (head.classifies) {
@@ -79,6 +86,34 @@ nlohmann::ordered_json to_json(Evaluation<HeadList> const& evaluation) {
   return json;
 }
 
+HONE_INLINE nlohmann::ordered_json mistakes_json(std::vector<HeadMistakes> const& mistakes, std::span<HeadInfo const> heads,
+                                                 std::span<HostMatrix const> outputs, data::Dataset const& data) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (auto const& head : mistakes) {
+    auto& list = json[head.head] = nlohmann::ordered_json::array();
+    for (auto const& mistake : head.worst) {
+      list.push_back(prediction_json(heads, outputs, data, mistake.example));
+      list.back()[head.classifies ? "confidence" : "error"] = mistake.size;
+      list.back()["text"] = data.texts[mistake.example];
+    }
+  }
+  return json;
+}
+
+#endif
+
+}  // namespace detail
+
+/// Appends the fields of `more` to `json`.
+void add_fields(nlohmann::ordered_json& json, nlohmann::ordered_json const& more);
+
+/// The measures of an evaluation. The usual ones at the top by their usual names (accuracy, cross_entropy of the first
+/// classifying head, star_mae of a head star_rating), all of them under "heads".
+template <class HeadList>
+nlohmann::ordered_json to_json(Evaluation<HeadList> const& evaluation) {
+  return detail::evaluation_json(evaluation.heads, evaluation.examples, evaluation.tokens, evaluation.seconds);
+}
+
 /// A line of evaluations.jsonl: the measures after some step of the training.
 template <class HeadList>
 nlohmann::ordered_json evaluation_line(Index step, Evaluation<HeadList> const& evaluation) {
@@ -89,7 +124,28 @@ nlohmann::ordered_json evaluation_line(Index step, Evaluation<HeadList> const& e
 }
 
 /// What training came to: train_seconds, train_tokens_per_second (real tokens of all steps over the time of the steps), ...
-inline nlohmann::ordered_json to_json(FitReport const& report) {
+nlohmann::ordered_json to_json(FitReport const& report);
+
+/// How many tensors were loaded, are new, were ignored; the names of the new ones.
+nlohmann::ordered_json to_json(Ledger const& ledger);
+
+/// The worst mistakes with their texts, by head.
+template <class HeadList>
+nlohmann::ordered_json mistakes_json(std::vector<HeadMistakes> const& mistakes, Outputs<HeadList> const& outputs,
+                                     data::Dataset const& data) {
+  return detail::mistakes_json(mistakes, head_infos<HeadList>(), outputs.heads, data);
+}
+
+/// Writes a JSON document, whole or not at all. Errors: E70x of the disk.
+void write_json_file(std::filesystem::path const& path, nlohmann::ordered_json const& json);
+
+#if HONE_BODIES
+
+HONE_INLINE void add_fields(nlohmann::ordered_json& json, nlohmann::ordered_json const& more) {
+  for (auto const& [key, value] : more.items()) json[key] = value;
+}
+
+HONE_INLINE nlohmann::ordered_json to_json(FitReport const& report) {
   nlohmann::ordered_json json;
   json["steps"] = report.steps;
   json["train_examples_seen"] = report.examples;
@@ -101,8 +157,7 @@ inline nlohmann::ordered_json to_json(FitReport const& report) {
   return json;
 }
 
-/// How many tensors were loaded, are new, were ignored; the names of the new ones.
-inline nlohmann::ordered_json to_json(Ledger const& ledger) {
+HONE_INLINE nlohmann::ordered_json to_json(Ledger const& ledger) {
   nlohmann::ordered_json json;
   for (LedgerState const state : {LedgerState::loaded, LedgerState::created, LedgerState::ignored})
     json[name(state)] = ledger.count(state);
@@ -112,25 +167,10 @@ inline nlohmann::ordered_json to_json(Ledger const& ledger) {
   return json;
 }
 
-/// The worst mistakes with their texts, by head.
-template <class HeadList>
-nlohmann::ordered_json mistakes_json(std::vector<HeadMistakes> const& mistakes, Outputs<HeadList> const& outputs,
-                                     data::Dataset const& data) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (auto const& head : mistakes) {
-    auto& list = json[head.head] = nlohmann::ordered_json::array();
-    for (auto const& mistake : head.worst) {
-      list.push_back(prediction_json(outputs, data, mistake.example));
-      list.back()[head.classifies ? "confidence" : "error"] = mistake.size;
-      list.back()["text"] = data.texts[mistake.example];
-    }
-  }
-  return json;
-}
-
-/// Writes a JSON document, whole or not at all. Errors: E70x of the disk.
-inline void write_json_file(std::filesystem::path const& path, nlohmann::ordered_json const& json) {
+HONE_INLINE void write_json_file(std::filesystem::path const& path, nlohmann::ordered_json const& json) {
   write_file_atomically(path, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
+
+#endif
 
 }  // namespace hone

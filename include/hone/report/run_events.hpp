@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/train/evaluate.hpp"
 #include "hone/train/step_report.hpp"
@@ -58,19 +60,24 @@ struct RunEnd {
   std::vector<std::filesystem::path> model{};  ///< the files of the trained model; empty: there is none
 };
 
-/// The predictions of every head of an evaluation as plain data. Throws E401 when the data has no labels of a head.
-template <class HeadList>
-std::vector<HeadPredictions> head_predictions(Outputs<HeadList> const& outputs, data::Dataset const& data) {
+namespace detail {
+
+std::vector<HeadPredictions> head_predictions(std::span<HeadInfo const> heads, std::span<HostMatrix const> outputs,
+                                              data::Dataset const& data);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<HeadPredictions> head_predictions(std::span<HeadInfo const> heads,
+                                                          std::span<HostMatrix const> outputs, data::Dataset const& data) {
   std::vector<HeadPredictions> all;
-  for_each_index<HeadList::count>([&](auto i) {
-    using H = typename HeadList::template At<i>;
-    auto const& output = outputs.heads[i];
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    auto const& output = outputs[h];
     HeadPredictions head;
-    head.head = std::string(H::name());
-    head.truth = data.label(H::name()).values;
+    head.head = std::string(heads[h].name);
+    head.truth = data.label(heads[h].name).values;
     for (Index row = 0; row < output.rows(); ++row) {
-      if constexpr (ClassifyingHead<H>) {
-        head.classes = H::width;
+      if (heads[h].classifies) {
+        head.classes = heads[h].width;
         head.predicted.push_back(static_cast<double>(output.argmax(row)));
         auto const shares = softmax(std::span<double const>(output.row(row), std::size_t(output.cols)));
         head.probabilities.insert(head.probabilities.end(), shares.begin(), shares.end());
@@ -79,8 +86,18 @@ std::vector<HeadPredictions> head_predictions(Outputs<HeadList> const& outputs, 
       }
     }
     all.push_back(std::move(head));
-  });
+  }
   return all;
+}
+
+#endif
+
+}  // namespace detail
+
+/// The predictions of every head of an evaluation as plain data. Throws E401 when the data has no labels of a head.
+template <class HeadList>
+std::vector<HeadPredictions> head_predictions(Outputs<HeadList> const& outputs, data::Dataset const& data) {
+  return detail::head_predictions(head_infos<HeadList>(), outputs.heads, data);
 }
 
 }  // namespace hone

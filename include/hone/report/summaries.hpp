@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/report/console.hpp"
 #include "hone/report/terminal.hpp"
@@ -16,7 +17,20 @@ namespace hone {
 
 /// "25000 texts; is_positive 0: 12500, 1: 12500; star_rating 1: 5100, 2: 2284, ...": how often each label occurs. A label
 /// with more than 20 different values is shown as its range.
-inline std::string data_summary(data::Dataset const& data) {
+std::string data_summary(data::Dataset const& data);
+
+/// "mean 280.7 tokens, median 239, longest 512; 15.7 % are cut at 512": the last part only if some reach max_length.
+std::string length_summary(RaggedTokens const& tokens, Index max_length);
+
+/// The first problems of a data set, one a line, and how many more there are.
+std::string problems_text(std::vector<data::Problem> const& problems, std::size_t most = 10);
+
+/// "1250 steps, 20000 texts, 5631000 tokens in 12:31 (7498 tokens/s)", and whether training was ended early.
+std::string training_text(FitReport const& report);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string data_summary(data::Dataset const& data) {
   std::string text = std::to_string(data.size()) + " texts";
   for (auto const& column : data.labels) {
     std::map<double, std::size_t> counts;
@@ -37,8 +51,7 @@ inline std::string data_summary(data::Dataset const& data) {
   return text;
 }
 
-/// "mean 280.7 tokens, median 239, longest 512; 15.7 % are cut at 512": the last part only if some reach max_length.
-inline std::string length_summary(RaggedTokens const& tokens, Index max_length) {
+HONE_INLINE std::string length_summary(RaggedTokens const& tokens, Index max_length) {
   if (tokens.size() == 0) return "no texts";
   std::vector<std::int64_t> lengths;
   for (std::size_t b = 0; b < tokens.size(); ++b) lengths.push_back(tokens.offsets[b + 1] - tokens.offsets[b]);
@@ -54,8 +67,7 @@ inline std::string length_summary(RaggedTokens const& tokens, Index max_length) 
   return text;
 }
 
-/// The first problems of a data set, one a line, and how many more there are.
-inline std::string problems_text(std::vector<data::Problem> const& problems, std::size_t most = 10) {
+HONE_INLINE std::string problems_text(std::vector<data::Problem> const& problems, std::size_t most) {
   std::string text;
   for (std::size_t i = 0; i < problems.size() && i < most; ++i)
     text += "  " + printable_text(problems[i].file) + (problems[i].file.empty() ? "" : ": ") +
@@ -64,12 +76,13 @@ inline std::string problems_text(std::vector<data::Problem> const& problems, std
   return text;
 }
 
-/// "1250 steps, 20000 texts, 5631000 tokens in 12:31 (7498 tokens/s)", and whether training was ended early.
-inline std::string training_text(FitReport const& report) {
+HONE_INLINE std::string training_text(FitReport const& report) {
   double const speed = report.train_seconds > 0 ? static_cast<double>(report.tokens) / report.train_seconds : 0;
   return formatted("%lld steps, %lld texts, %lld tokens in %s (%.0f tokens/s)%s", static_cast<long long>(report.steps),
                    static_cast<long long>(report.examples), static_cast<long long>(report.tokens),
                    shown_duration(report.train_seconds).c_str(), speed, report.interrupted ? ", ended early" : "");
 }
+
+#endif
 
 }  // namespace hone
