@@ -208,40 +208,6 @@ void mark_tokens(ReportData& report, data::Dataset const& data, Tokenizer const&
 
 #if HONE_BODIES
 
-HONE_INLINE void choose_examples(ReportData& report, data::Dataset const& data, ReportOptions const& options) {
-  report.examples.clear();
-  report.lengths.clear();
-  if (report.evaluations.empty()) return;
-  auto const& heads = report.evaluations.back().heads;
-  bool const has_tokens = data.tokens.size() == data.size();
-  if (has_tokens)
-    for (std::size_t row = 0; row < data.size(); ++row) report.lengths.push_back(Index(data.tokens[row].size()));
-  auto add = [&](std::size_t row, int list) {
-    for (auto& example : report.examples)
-      if (example.row == row) {
-        example.lists.push_back(list);
-        return;
-      }
-    ReportExample example;
-    example.row = row;
-    example.source = data.sources[row];
-    example.text = data.texts[row];
-    if (has_tokens) example.length = Index(data.tokens[row].size());
-    example.heads = detail::predictions_of(heads, row);
-    example.lists.push_back(list);
-    report.examples.push_back(std::move(example));
-  };
-  for (std::size_t const row : detail::drawn_rows(data.size(), options.random, options.seed)) add(row, -1);
-  for (std::size_t h = 0; h < heads.size(); ++h) {
-    if (heads[h].truth.size() != data.size()) continue;  // no labels: no errors
-    std::vector<Mistake> mistakes;
-    std::vector<HeadPredictions> const own{heads[h]};
-    for (std::size_t row = 0; row < data.size(); ++row)
-      if (!std::isnan(heads[h].truth[row])) mistakes.push_back({row, detail::predictions_of(own, row)[0].error()});
-    for (auto const& mistake : detail::largest(std::move(mistakes), options.worst)) add(mistake.example, int(h));
-  }
-}
-
 HONE_INLINE void mark_tokens(ReportData& report, data::Dataset const& data, Tokenizer const& tokenizer,
                              std::function<HeadAttributions(RaggedBatch const&)> const& attribute,
                              ReportOptions const& options) {
@@ -312,5 +278,43 @@ void add_examples(ReportData& report, Model& model, data::Dataset const& data, R
   choose_examples(report, data, options);
   mark_tokens(report, model, data, options);
 }
+
+#if HONE_BODIES
+
+HONE_INLINE void choose_examples(ReportData& report, data::Dataset const& data, ReportOptions const& options) {
+  report.examples.clear();
+  report.lengths.clear();
+  if (report.evaluations.empty()) return;
+  auto const& heads = report.evaluations.back().heads;
+  bool const has_tokens = data.tokens.size() == data.size();
+  if (has_tokens)
+    for (std::size_t row = 0; row < data.size(); ++row) report.lengths.push_back(Index(data.tokens[row].size()));
+  auto add = [&](std::size_t row, int list) {
+    for (auto& example : report.examples)
+      if (example.row == row) {
+        example.lists.push_back(list);
+        return;
+      }
+    ReportExample example;
+    example.row = row;
+    example.source = data.sources[row];
+    example.text = data.texts[row];
+    if (has_tokens) example.length = Index(data.tokens[row].size());
+    example.heads = detail::predictions_of(heads, row);
+    example.lists.push_back(list);
+    report.examples.push_back(std::move(example));
+  };
+  for (std::size_t const row : detail::drawn_rows(data.size(), options.random, options.seed)) add(row, -1);
+  for (std::size_t h = 0; h < heads.size(); ++h) {
+    if (heads[h].truth.size() != data.size()) continue;  // no labels: no errors
+    std::vector<Mistake> mistakes;
+    std::vector<HeadPredictions> const own{heads[h]};
+    for (std::size_t row = 0; row < data.size(); ++row)
+      if (!std::isnan(heads[h].truth[row])) mistakes.push_back({row, detail::predictions_of(own, row)[0].error()});
+    for (auto const& mistake : detail::largest(std::move(mistakes), options.worst)) add(mistake.example, int(h));
+  }
+}
+
+#endif
 
 }  // namespace hone

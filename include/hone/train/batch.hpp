@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
@@ -18,6 +20,16 @@ namespace hone {
 /// Throws E422 when the texts of a dataset are not tokenised.
 void require_tokens(data::Dataset const& data);
 
+namespace detail {
+
+/// One label for each example. Throws E401, E421.
+std::vector<double> const& label_values(data::Dataset const& data, std::string_view head);
+
+/// Throws E420.
+[[noreturn]] void refuse_label(std::string const& file, std::string_view head, double value, std::string const& allowed);
+
+}  // namespace detail
+
 /// The labels of a dataset for every head of a model, checked. Throws E401 when a head has no labels, E420 when a label
 /// is not one that its head allows, naming the file, E421 when there is not one label for each example.
 template <class HeadList>
@@ -25,23 +37,11 @@ typename HeadList::Labels labels_for(data::Dataset const& data) {
   typename HeadList::Labels labels;
   for_each_index<HeadList::count>([&](auto i) {
     using H = typename HeadList::template At<i>;
-    auto const& column = data.label(H::name());
+    auto const& values = detail::label_values(data, H::name());
     auto& chosen = std::get<i>(labels);
-    if (column.values.size() != data.size())
-      throw Error(421, "there is not one label for each example",
-                  {.tensor = std::string(H::name()),
-                   .value = std::to_string(column.values.size()),
-                   .allowed = std::to_string(data.size())},
-                  "give every example a label");
-    for (std::size_t row = 0; row < column.values.size(); ++row) {
-      if (!H::allows(column.values[row]))
-        throw Error(420, "a label is not one that the head allows",
-                    {.file = data.sources[row],
-                     .tensor = std::string(H::name()),
-                     .value = std::to_string(column.values[row]),
-                     .allowed = H::allowed()},
-                    "correct the labels");
-      chosen.push_back(static_cast<typename H::Label>(column.values[row]));
+    for (std::size_t row = 0; row < values.size(); ++row) {
+      if (!H::allows(values[row])) detail::refuse_label(data.sources[row], H::name(), values[row], H::allowed());
+      chosen.push_back(static_cast<typename H::Label>(values[row]));
     }
   });
   return labels;
@@ -65,6 +65,26 @@ std::pair<RaggedBatch, typename HeadList::Labels> make_batch(data::Dataset const
 }
 
 #if HONE_BODIES
+
+namespace detail {
+
+HONE_INLINE std::vector<double> const& label_values(data::Dataset const& data, std::string_view head) {
+  auto const& values = data.label(head).values;
+  if (values.size() != data.size())
+    throw Error(
+        421, "there is not one label for each example",
+        {.tensor = std::string(head), .value = std::to_string(values.size()), .allowed = std::to_string(data.size())},
+        "give every example a label");
+  return values;
+}
+
+HONE_INLINE void refuse_label(std::string const& file, std::string_view head, double value, std::string const& allowed) {
+  throw Error(420, "a label is not one that the head allows",
+              {.file = file, .tensor = std::string(head), .value = std::to_string(value), .allowed = allowed},
+              "correct the labels");
+}
+
+}  // namespace detail
 
 HONE_INLINE void require_tokens(data::Dataset const& data) {
   if (data.tokens.size() != data.size())

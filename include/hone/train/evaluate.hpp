@@ -37,6 +37,46 @@ struct EvaluationOptions {
   std::atomic<bool> const* stop = nullptr;  ///< when it becomes true, E630 is thrown after the batch at work
 };
 
+namespace detail {
+
+/// test_set_predictions for a model of any type.
+///
+/// @param predict  gives the outputs of a batch by head, valid until the next call
+/// @param all      gets the outputs of all texts by head
+void predict_in_batches(data::Dataset const& data, EvaluationOptions const& options,
+                        std::function<std::span<HostMatrix const>(RaggedBatch const&)> const& predict,
+                        std::span<HostMatrix> all);
+
+#if HONE_BODIES
+
+HONE_INLINE void predict_in_batches(data::Dataset const& data, EvaluationOptions const& options,
+                                    std::function<std::span<HostMatrix const>(RaggedBatch const&)> const& predict,
+                                    std::span<HostMatrix> all) {
+  require_tokens(data);
+  for (auto& head : all) head.values.resize(data.size() * std::size_t(head.cols));
+  std::size_t const batch_size = options.batch_size > 0 ? std::size_t(options.batch_size) : 0;
+  Index done = 0;
+  for (auto const& rows : data::batches_by_token_budget(data.tokens, batch_size, options.max_tokens)) {
+    if (options.stop && options.stop->load())
+      throw Error(630, "the evaluation was stopped",
+                  {.value = std::to_string(done) + " of " + std::to_string(data.size()) + " texts"}, "start it again");
+    RaggedBatch batch;
+    for (std::size_t const row : rows) batch.push_back(data.tokens[row]);
+    auto const some = predict(batch);
+    for (std::size_t h = 0; h < all.size(); ++h) {
+      auto const width = std::size_t(some[h].cols);
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        std::copy_n(some[h].row(Index(i)), width, all[h].values.begin() + std::ptrdiff_t(rows[i] * width));
+    }
+    done += Index(rows.size());
+    if (options.on_progress) options.on_progress(done, Index(data.size()));
+  }
+}
+
+#endif
+
+}  // namespace detail
+
 /// The outputs of a model, by head, for every text of a tokenised data set, in the order of the data.
 ///
 /// Texts are worked on longest first in batches that the options bound; nothing is padded, dropout is off. For a model with
@@ -46,27 +86,14 @@ template <class Model>
 Outputs<typename Model::HeadsType> test_set_predictions(Model& model, data::Dataset const& data,
                                                         EvaluationOptions const& options) {
   using HeadList = typename Model::HeadsType;
-  require_tokens(data);
-  Outputs<HeadList> all;
-  for_each_index<HeadList::count>(
-      [&](auto h) { all.heads[h].values.resize(data.size() * std::size_t(HeadList::template At<h>::width)); });
-  std::size_t const batch_size = options.batch_size > 0 ? std::size_t(options.batch_size) : 0;
-  Index done = 0;
-  for (auto const& rows : data::batches_by_token_budget(data.tokens, batch_size, options.max_tokens)) {
-    if (options.stop && options.stop->load())
-      throw Error(630, "the evaluation was stopped",
-                  {.value = std::to_string(done) + " of " + std::to_string(data.size()) + " texts"}, "start it again");
-    RaggedBatch batch;
-    for (std::size_t const row : rows) batch.push_back(data.tokens[row]);
-    Outputs<HeadList> const some = model.predict(batch);
-    for (std::size_t h = 0; h < HeadList::count; ++h) {
-      auto const width = std::size_t(some.heads[h].cols);
-      for (std::size_t i = 0; i < rows.size(); ++i)
-        std::copy_n(some.heads[h].row(Index(i)), width, all.heads[h].values.begin() + std::ptrdiff_t(rows[i] * width));
-    }
-    done += Index(rows.size());
-    if (options.on_progress) options.on_progress(done, Index(data.size()));
-  }
+  Outputs<HeadList> all, some;
+  detail::predict_in_batches(
+      data, options,
+      [&](RaggedBatch const& batch) {
+        some = model.predict(batch);
+        return std::span<HostMatrix const>(some.heads);
+      },
+      all.heads);
   return all;
 }
 /// The same with a batch size alone.
