@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/host_context.hpp"
 #include "hone/core/step.hpp"
 #include "hone/cpu/scratch.hpp"
@@ -39,6 +40,95 @@ struct TrainerOptions {
   std::uint64_t seed = 0;  ///< of the order of examples and of dropout
 };
 
+namespace detail {
+
+/// Throws E601 for a setting that is out of range.
+void check_training(TrainerOptions const& options);
+/// The number of steps that a training with so many examples has.
+Index total_steps(TrainerOptions const& options, std::size_t examples);
+/// Adds a step to what the run came to, and to the step what came before it.
+void add_step(FitReport& report, StepReport& step);
+/// What a head said of a step's examples, into `report`, whose memory is used again. `place`: of this head among those that
+/// classify. The report's accuracy is that of the first of them.
+void count_classes(StepReport& report, std::size_t place, HeadInfo const& head, HostMatrix const& output,
+                   std::span<Index const> truth);
+/// The name of the first head whose loss is not finite; "": all are.
+std::string head_not_finite(StepReport const& report);
+/// Throws E620 or E621, naming the step, the head and the first tensor that was not finite, and what `problem` tells.
+[[noreturn]] void throw_not_finite(Index step, StepReport const& report, std::string const& tensor,
+                                   std::optional<Finding> const& problem);
+
+#if HONE_BODIES
+
+HONE_INLINE void check_training(TrainerOptions const& options) {
+  auto const check = [](bool right, char const* option, double value, char const* allowed) {
+    if (!right)
+      throw Error(601, "a training setting is out of range",
+                  {.value = std::string(option) + " = " + std::to_string(value), .allowed = allowed},
+                  "choose a value in the allowed range");
+  };
+  check(options.batch_size >= 1, "batch_size", double(options.batch_size), "1 or more");
+  check(options.step_every >= 1, "step_every", double(options.step_every), "1 or more");
+  check(options.epochs >= 0, "epochs", double(options.epochs), "0 or more");
+  check(options.num_steps >= 0, "num_steps", double(options.num_steps), "0 or more");
+  check(std::isfinite(options.learning_rate) && options.learning_rate >= 0, "learning_rate", options.learning_rate,
+        "0 or more");
+}
+
+HONE_INLINE Index total_steps(TrainerOptions const& options, std::size_t examples) {
+  Index const per_step = options.batch_size * options.step_every;
+  Index const per_epoch = (Index(examples) + per_step - 1) / per_step;
+  return std::min(options.num_steps, options.epochs * per_epoch);
+}
+
+HONE_INLINE void add_step(FitReport& report, StepReport& step) {
+  report.steps += 1;
+  report.examples += step.examples;
+  report.tokens += step.tokens;
+  report.train_seconds += step.seconds;
+  step.elapsed = report.train_seconds;
+  step.total_tokens = report.tokens;
+}
+
+HONE_INLINE void count_classes(StepReport& report, std::size_t place, HeadInfo const& head, HostMatrix const& output,
+                               std::span<Index const> truth) {
+  if (report.classes.size() == place) report.classes.emplace_back();
+  ClassCounts& counts = report.classes[place];
+  counts.head = head.name;
+  counts.predicted.assign(std::size_t(head.width), 0);
+  counts.truth.assign(std::size_t(head.width), 0);
+  double right = 0;
+  for (std::size_t r = 0; r < truth.size(); ++r) {
+    auto const predicted = output.argmax(Index(r)), label = truth[r];
+    counts.predicted[std::size_t(predicted)] += 1;
+    counts.truth[std::size_t(label)] += 1;
+    right += predicted == label ? 1 : 0;
+  }
+  if (std::isnan(report.accuracy)) report.accuracy = right / double(truth.size());
+}
+
+HONE_INLINE std::string head_not_finite(StepReport const& report) {
+  for (auto const& [name, loss] : report.losses)
+    if (!std::isfinite(loss)) return name;
+  return "";
+}
+
+HONE_INLINE void throw_not_finite(Index step, StepReport const& report, std::string const& tensor,
+                                  std::optional<Finding> const& problem) {
+  std::string const head = head_not_finite(report);
+  std::string place = "step " + std::to_string(step) +
+                      (head.empty() ? ", gradient norm " + std::to_string(report.grad_norm) : ", head " + head);
+  if (problem) place += "; " + problem->title;
+  throw Error(head.empty() ? 621 : 620, head.empty() ? "the gradient is not finite" : "a loss is not finite",
+              {.tensor = tensor, .value = place},
+              "lower the learning rate or use warm-up, and check the weights and labels; the parameters are those before "
+              "this step");
+}
+
+#endif
+
+}  // namespace detail
+
 /// Trains a model by a recipe: batches from a seeded permutation per epoch, accumulation, clipping, optimizer.
 ///
 /// A step's loss is the mean over all its examples; batches are cut from the step's examples in order, so that 16 x 1,
@@ -55,12 +145,7 @@ class Trainer {
         recipe_(std::move(recipe)),
         optimizer_(recipe_.optimizer.template init<B>(model.context(), model.parameters())),
         clip_(model.context(), model.parameters()) {
-    check(options_.batch_size >= 1, "batch_size", double(options_.batch_size), "1 or more");
-    check(options_.step_every >= 1, "step_every", double(options_.step_every), "1 or more");
-    check(options_.epochs >= 0, "epochs", double(options_.epochs), "0 or more");
-    check(options_.num_steps >= 0, "num_steps", double(options_.num_steps), "0 or more");
-    check(std::isfinite(options_.learning_rate) && options_.learning_rate >= 0, "learning_rate", options_.learning_rate,
-          "0 or more");
+    detail::check_training(options_);
   }
 
   TrainerOptions const& options() const { return options_; }
@@ -74,11 +159,7 @@ class Trainer {
   /// After E620 or E621: where the numbers went wrong (D50).
   std::optional<Finding> const& problem() const { return problem_; }
   /// The number of steps that `fit` will do with so many examples.
-  Index total_steps(std::size_t examples) const {
-    Index const per_step = options_.batch_size * options_.step_every;
-    Index const per_epoch = (Index(examples) + per_step - 1) / per_step;
-    return std::min(options_.num_steps, options_.epochs * per_epoch);
-  }
+  Index total_steps(std::size_t examples) const { return detail::total_steps(options_, examples); }
 
   /// Trains until the epochs or the steps end, or until `stop` becomes true (the current step is finished). Called again
   /// with the same data it continues where it was stopped.
@@ -114,12 +195,7 @@ class Trainer {
       Prepared const& prepared = *ahead.next();
       StepReport& done = step(labels, prepared, total, begin);
       done.epoch = prepared.epoch;
-      report.steps += 1;
-      report.examples += done.examples;
-      report.tokens += done.tokens;
-      report.train_seconds += done.seconds;
-      done.elapsed = report.train_seconds;
-      done.total_tokens = report.tokens;
+      detail::add_step(report, done);
       on_step(static_cast<StepReport const&>(done));
     }
     return report;
@@ -229,15 +305,8 @@ class Trainer {
       recipe_.optimizer.template apply<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(), learning_rate);
   }
 
-  static void check(bool right, char const* option, double value, char const* allowed) {
-    if (!right)
-      throw Error(601, "a training setting is out of range",
-                  {.value = std::string(option) + " = " + std::to_string(value), .allowed = allowed},
-                  "choose a value in the allowed range");
-  }
-
   void summarise(typename Model::StepResults const& results, typename HeadList::Labels const& labels,
-                 std::span<std::size_t const> rows, StepReport& report) const {
+                 std::span<std::size_t const> rows, StepReport& report) {
     report.accuracy = std::nan("");
     report.losses.resize(HeadList::count);
     std::size_t classifying = 0;
@@ -248,38 +317,19 @@ class Trainer {
       report.losses[i].first = H::name();
       report.losses[i].second = sum / double(rows.size());
       if constexpr (ClassifyingHead<H>) {
-        if (report.classes.size() == classifying) report.classes.emplace_back();
-        ClassCounts& counts = report.classes[classifying++];
-        counts.head = H::name();
-        counts.predicted.assign(H::width, 0);
-        counts.truth.assign(H::width, 0);
-        double right = 0;
-        for (std::size_t r = 0; r < rows.size(); ++r) {
-          auto const predicted = results.outputs.heads[i].argmax(Index(r)), truth = Index(std::get<i>(labels)[rows[r]]);
-          counts.predicted[std::size_t(predicted)] += 1;
-          counts.truth[std::size_t(truth)] += 1;
-          right += predicted == truth ? 1 : 0;
-        }
-        if (std::isnan(report.accuracy)) report.accuracy = right / double(rows.size());
+        truth_.clear();
+        for (std::size_t const row : rows) truth_.push_back(Index(std::get<i>(labels)[row]));
+        detail::count_classes(report, classifying++, {H::name(), H::width, true}, results.outputs.heads[i], truth_);
       }
     });
   }
 
-  /// Throws E620 or E621, naming the step, the head and the first tensor that was not finite, and what `problem` tells.
+  /// Throws E620 or E621 (detail::throw_not_finite), after a search for what went wrong.
   void check_finite(StepReport const& report, typename HeadList::Labels const& labels, Prepared const& prepared) {
-    std::string head;
-    for (auto const& [name, loss] : report.losses)
-      if (head.empty() && !std::isfinite(loss)) head = name;
-    if (head.empty() && std::isfinite(report.grad_norm)) return;
-    std::string const tensor = first_tensor_not_finite();
-    std::string place = "step " + std::to_string(step_ + 1) +
-                        (head.empty() ? ", gradient norm " + std::to_string(report.grad_norm) : ", head " + head);
+    if (std::isfinite(report.grad_norm) && detail::head_not_finite(report).empty()) return;
+    std::string const tensor = detail::first_tensor_not_finite(detail::RangesOf(std::as_const(model_.parameters())));
     find_problem(labels, prepared);
-    if (problem_) place += "; " + problem_->title;
-    throw Error(head.empty() ? 621 : 620, head.empty() ? "the gradient is not finite" : "a loss is not finite",
-                {.tensor = tensor, .value = place},
-                "lower the learning rate or use warm-up, and check the weights and labels; the parameters are those before "
-                "this step");
+    detail::throw_not_finite(step_ + 1, report, tensor, problem_);
   }
   /// Looks for the layer or the gradient that was the first to go wrong (D50).
   void find_problem(typename HeadList::Labels const& labels, Prepared const& prepared) {
@@ -293,17 +343,6 @@ class Trainer {
     } catch (Error const&) {  // no memory for the search: the error at hand is more important
     }
   }
-  std::string first_tensor_not_finite() const {
-    auto const& store = model_.parameters();
-    auto finite = [](auto const& values) {
-      return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(double(v)); });
-    };
-    for (Index id = 0; id < store.count(); ++id)
-      if (!finite(store.get(id))) return store.info(id).name;
-    for (Index id = 0; id < store.count(); ++id)
-      if (!finite(store.get_gradient(id))) return store.info(id).name + " (gradient)";
-    return "none of the parameters: the loss itself overflowed";
-  }
 
   Model& model_;
   TrainerOptions options_;
@@ -315,6 +354,7 @@ class Trainer {
   StepReport report_{};              ///< of the last step
   std::vector<bool> contributions_{};
   std::vector<std::size_t> last_rows_{};
+  std::vector<Index> truth_{};  ///< of one head in a step
   typename Model::StepResults last_results_{};
   std::optional<Finding> problem_{};
 };
