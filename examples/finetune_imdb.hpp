@@ -57,21 +57,30 @@ inline Training recipe_of(Settings const& settings) {
 // Trains the model, saves it, and tests it. Ctrl-C ends training after the step at work; what was learnt until then is saved
 // and tested.
 template <Backend B>
-void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>, Training>& trainer, Settings const& settings,
-                    RunFolder const& folder, RunLog<Model<B>>& log, Console& console) {
+void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>, Training>& trainer,
+                    Settings const& settings, RunFolder const& folder, RunLog& log, Console& console) {
+  auto const log_evaluation = [&](Index step, bool is_last, Evaluation<Predictions> const& tested,
+                                  std::atomic<bool> const* stop) {
+    log.evaluation(
+        {step, is_last, to_json(tested), head_predictions(tested.outputs, reviews.test)},
+        [&](ReportData& report, ReportOptions const& options) { add_examples(report, model, reviews.test, options); }, stop);
+  };
   console.title("Training (measures are means of the last 20 steps)");
   InterruptFlag interrupt(
       "\nEnding early: this step is finished, then the model saved and tested. Ctrl-C again ends at once.\n");
   FitReport const fitted = trainer.fit(
       reviews.train,
       [&](StepReport const& step) {
-        log.step(step, trainer, reviews.train);
+        log.step(step, [&] {
+          return examples_table("train/examples", step.step, reviews.train, trainer.last_rows(),
+                                trainer.last_results().outputs, model.tokenizer());
+        });
         console.step(step);
         bool const is_due = settings.eval_every > 0 && step.step % settings.eval_every == 0 && step.step < step.total_steps;
         if (!is_due || interrupt.set()) return;
         try {
           auto const tested = test<B>(model, reviews.test, trainer.recipe(), settings, console, interrupt.flag());
-          log.evaluation(step.step, false, tested, reviews.test, interrupt.flag());
+          log_evaluation(step.step, false, tested, interrupt.flag());
           console.print(formatted("after step %lld: accuracy %.2f %%, star error %.3f", static_cast<long long>(step.step),
                                   100 * tested.accuracy(), tested.mean_absolute_error()));
         } catch (Error const& error) {
@@ -110,8 +119,8 @@ void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>
   if (settings.doctor) results["findings"] = log.findings();
   write_predictions(folder / "predictions.jsonl", tested.outputs, reviews.test);
   write_json_file(folder / "results.json", results);
-  log.evaluation(trainer.steps(), true, tested, reviews.test, ended_early ? nullptr : interrupt.flag());
-  log.finish(results, fitted.interrupted);
+  log_evaluation(trainer.steps(), true, tested, ended_early ? nullptr : interrupt.flag());
+  log.finish(results, fitted.interrupted, [&model] { return weights_sha256(model); });
 }
 
 // What to do, and with what: a backend's options name its threads or its device.
@@ -191,12 +200,12 @@ int finetune(Settings settings, typename B::Options const& backend) {
 
   // 4. The trainer that follows the recipe; training and testing. Whatever ends it, those who log it are told.
   Trainer trainer(model, training, recipe);
-  RunLog<Model<B>> log(settings, *folder, model, findings, console);
-  log.start(run_description(settings, model));
+  RunLog log(settings, *folder, model.ledger(), findings, console);
+  log.start(run_description(settings, model), Predictions::names());
   try {
     train_and_test<B>(model, reviews, trainer, settings, *folder, log, console);
   } catch (std::exception const& error) {
-    log.fail(error.what(), problem_of(trainer));
+    log.fail(error.what(), trainer.problem());
     throw;
   }
   console.print(last_words(settings, folder->path()) + log.hints());

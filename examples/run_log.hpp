@@ -3,11 +3,13 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,23 +22,30 @@
 namespace hone::examples {
 
 /// What a run is, before it begins: settings, model, where it runs. Part of results.json, and what loggers get.
-template <class M>
-nlohmann::ordered_json run_description(Settings const& settings, M& model) {
+/// @param instruction_set  of the processor; empty: not known
+inline nlohmann::ordered_json run_description(Settings const& settings, BertConfig const& config, Index parameters,
+                                              Ledger const& ledger, int threads, std::string_view precision,
+                                              std::string_view instruction_set) {
   nlohmann::ordered_json json;
   json["seed"] = settings.seed;
   json["command"] = settings.command;
   json["settings"] = to_json(settings);
-  auto const& config = model.config();
   json["model"] = {{"blocks", config.num_hidden_layers},        {"width", config.hidden_size},
                    {"heads", config.num_attention_heads},       {"vocabulary", config.vocab_size},
-                   {"longest", config.max_position_embeddings}, {"parameters", model.parameters().values()}};
-  json["ledger"] = to_json(model.ledger());
+                   {"longest", config.max_position_embeddings}, {"parameters", parameters}};
+  json["ledger"] = to_json(ledger);
   json["host"] = host_info();
-  json["host"]["threads"] = model.context().threads();
-  json["precision"] = M::BackendType::Precision::name;
-  if constexpr (requires { model.context().instruction_set(); })
-    json["host"]["instruction_set"] = name(model.context().instruction_set());
+  json["host"]["threads"] = threads;
+  json["precision"] = precision;
+  if (!instruction_set.empty()) json["host"]["instruction_set"] = instruction_set;
   return json;
+}
+template <class M>
+nlohmann::ordered_json run_description(Settings const& settings, M& model) {
+  std::string_view instruction_set;
+  if constexpr (requires { model.context().instruction_set(); }) instruction_set = name(model.context().instruction_set());
+  return run_description(settings, model.config(), model.parameters().values(), model.ledger(), model.context().threads(),
+                         M::BackendType::Precision::name, instruction_set);
 }
 
 /// The options of Weights & Biases.
@@ -79,28 +88,19 @@ inline void refuse_errors(std::vector<Finding> const& findings) {
                 "see docs/doctor.md, or train all the same with --no-strict");
 }
 
-/// What the trainer knows of the error that ended it.
-template <class TrainerType>
-std::optional<Finding> problem_of(TrainerType const& trainer) {
-  if constexpr (requires { trainer.problem(); }) return trainer.problem();
-  return {};
-}
-
 /// Who is told: the loggers that the settings ask for (JSON lines always), report.html, and warnings for the person.
-template <class M>
 class RunLog {
-  using HeadList = typename M::HeadsType;
-
  public:
+  /// @param ledger    of the model
   /// @param findings  of the doctor
-  RunLog(Settings const& settings, RunFolder& run, M& model, std::vector<Finding> findings, Console& console)
-      : settings_(settings), run_(run), model_(model), console_(console) {
+  RunLog(Settings const& settings, RunFolder& run, Ledger const& ledger, std::vector<Finding> findings, Console& console)
+      : settings_(settings), run_(run), console_(console) {
     report_.findings = findings;
     report_.examined = settings.doctor;
-    report_.ledger = model.ledger();
-    loggers_.template emplace<JsonLinesLogger>(run.metrics());
-    if (settings.tensorboard) loggers_.template emplace<TensorBoardLogger>();
-    if (settings.wandb) loggers_.template emplace<WandbLogger>(wandb_options(settings));
+    report_.ledger = ledger;
+    loggers_.emplace<JsonLinesLogger>(run.metrics());
+    if (settings.tensorboard) loggers_.emplace<TensorBoardLogger>();
+    if (settings.wandb) loggers_.emplace<WandbLogger>(wandb_options(settings));
     console_.listen([this](std::string_view line) { loggers_.message(line); });
     if (!findings.empty()) loggers_.findings(std::move(findings));
   }
@@ -108,51 +108,50 @@ class RunLog {
   RunLog& operator=(RunLog const&) = delete;
   ~RunLog() { console_.listen({}); }
 
-  void start(nlohmann::ordered_json const& description) {
+  void start(nlohmann::ordered_json const& description, std::span<std::string_view const> heads) {
     auto const folder = std::filesystem::absolute(run_.path()).lexically_normal();
     RunStart begins;
     begins.name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
     begins.folder = run_.path();
-    for (auto const name : HeadList::names()) begins.heads.emplace_back(name);
+    begins.heads.assign(heads.begin(), heads.end());
     begins.command = settings_.command;
     begins.config = description;
     report_.start = begins;
     loggers_.start(std::move(begins));
   }
-  /// A step; every so many steps a table of its texts; a warning where something goes wrong.
-  template <class TrainerType>
-  void step(StepReport const& step, TrainerType const& trainer, data::Dataset const& train) {
+  /// A step; every so many steps `table()`, of its texts; a warning where something goes wrong.
+  void step(StepReport const& step, std::function<TextTable()> const& table) {
     loggers_.step(step);
     report_.steps.push_back(step);
-    if (settings_.table_every > 0 && (step.step == 1 || step.step % settings_.table_every == 0))
-      loggers_.table(examples_table<HeadList>("train/examples", step.step, train, trainer.last_rows(),
-                                              trainer.last_results().outputs, model_.tokenizer()));
+    if (settings_.table_every > 0 && (step.step == 1 || step.step % settings_.table_every == 0)) loggers_.table(table());
     if (auto const warning = watch_.step(step)) found(*warning);
   }
   /// An evaluation. Of the last one the report shows every text's tokens that mattered, of others as many as there is time
   /// for in two seconds.
-  void evaluation(Index step, bool is_last, Evaluation<HeadList> const& tested, data::Dataset const& test,
+  /// @param add_examples  called as add_examples(report, options), to choose the texts and mark their tokens
+  void evaluation(EvaluationRecord record, std::function<void(ReportData&, ReportOptions const&)> const& add_examples,
                   std::atomic<bool> const* stop) {
-    EvaluationRecord record{step, is_last, to_json(tested), head_predictions(tested.outputs, test)};
     loggers_.evaluation(record);
     if (!settings_.report) return;
     PassingProgress progress(console_, "marking tokens that mattered:");
-    report_.add(std::move(record));
     ReportOptions options;
     options.seed = settings_.seed;
-    options.attribution_seconds = is_last ? 20 : 2;
+    options.attribution_seconds = record.is_last ? 20 : 2;
     options.stop = stop;
     options.on_progress = [&](Index done, Index total) { progress(done, total); };
-    add_examples(report_, model_, test, options);
+    report_.add(std::move(record));
+    add_examples(report_, options);
     write_report(run_ / "report.html", report_);
   }
   /// What the doctor and the watch have found so far.
   nlohmann::ordered_json findings() const { return to_json(std::span<Finding const>(report_.findings)); }
   /// The end: everything is with the system when it returns.
-  void finish(nlohmann::ordered_json const& results, bool interrupted) {
+  /// @param weights_hash  called for the report
+  void finish(nlohmann::ordered_json const& results, bool interrupted, std::function<std::string()> const& weights_hash) {
     RunEnd ends{0, interrupted, {}, results, {}};
     for (char const* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt"})
       if (std::error_code ignored; std::filesystem::exists(run_ / name, ignored)) ends.model.push_back(run_ / name);
+    if (settings_.report) report_.weights_hash = weights_hash();
     write_last_report(ends);
     loggers_.finish(std::move(ends));
   }
@@ -172,8 +171,7 @@ class RunLog {
     auto const shown = [](std::filesystem::path const& path) { return shell_word(printable_text(path.string())); };
     if (settings_.report) text += "\nto read about the run: " + shown(run_ / "report.html") + " in a browser";
     if (settings_.tensorboard) text += "\nto watch it: tensorboard --logdir " + shown(run_.path());
-    if (auto const* wandb = loggers_.template get<WandbLogger>())
-      text += "\nto upload it: wandb sync " + shown(wandb->folder());
+    if (auto const* wandb = loggers_.get<WandbLogger>()) text += "\nto upload it: wandb sync " + shown(wandb->folder());
     return text;
   }
 
@@ -186,13 +184,11 @@ class RunLog {
   void write_last_report(RunEnd const& ends) {
     if (!settings_.report) return;
     report_.finish(ends);
-    if (ends.error.empty()) report_.weights_hash = weights_sha256(model_);
     write_report(run_ / "report.html", report_);
   }
 
   Settings const& settings_;
   RunFolder& run_;
-  M& model_;
   Console& console_;
   TrainingWatch watch_{};
   ReportData report_{};
