@@ -28,13 +28,7 @@ std::string formatted(char const* format, Values... values) {
 }
 
 /// "45 s", "12:31", "3:05:00": a time span for people. "?" when it is not known.
-inline std::string shown_duration(double seconds) {
-  if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e9) return "?";
-  long const whole = std::lround(seconds);
-  if (whole < 60) return formatted("%ld s", whole);
-  if (whole < 3600) return formatted("%ld:%02ld", whole / 60, whole % 60);
-  return formatted("%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
-}
+std::string shown_duration(double seconds);
 
 /// The state of a run after some step, as the console shows it: measures are means over the last steps, since those of one
 /// step of 16 examples jump.
@@ -79,42 +73,12 @@ class RunningMeans {
 ///
 /// @param bar      with a bar, which takes the columns that the numbers leave
 /// @param unicode  the bar is drawn with Unicode's blocks
-inline std::string step_line(RunningMeans const& means, int columns, bool bar = false, bool unicode = false) {
-  StepReport const& last = means.last();
-  std::vector<LinePart> parts{
-      {formatted("step %lld/%lld", static_cast<long long>(last.step), static_cast<long long>(last.total_steps)), 9}};
-  if (bar) parts.push_back({"", 5, true});
-  for (std::size_t h = 0; h < last.losses.size(); ++h) {
-    double const loss = means.mean([h](StepReport const& step) { return step.losses[h].second; });
-    parts.push_back({last.losses[h].first + formatted(" %.4g", loss), h == 0 ? 8 : 4});
-  }
-  double const accuracy = means.mean([](StepReport const& step) { return step.accuracy; });
-  if (!std::isnan(accuracy)) parts.push_back({formatted("accuracy %.1f %%", 100 * accuracy), 6});
-  parts.push_back({formatted("lr %.3g", last.learning_rate), 1});
-  parts.push_back({formatted("norm %.3g", last.grad_norm), 2});
-  parts.push_back({formatted("%.0f tokens/s", means.tokens_per_second()), 3});
-  parts.push_back({"left " + shown_duration(means.seconds_left()), 7});
-  double const total = static_cast<double>(last.total_steps);
-  return fitted_line(parts, columns, total > 0 ? static_cast<double>(last.step) / total : 0, unicode);
-}
+std::string step_line(RunningMeans const& means, int columns, bool bar = false, bool unicode = false);
 
 /// One line about other work, of at most `columns` columns: "testing 512/1000  left 3 s", or "reading 512" when the total
 /// is not known (0). `seconds` since it began.
-inline std::string work_line(std::string_view what, Index done, Index total, double seconds, int columns, bool bar = false,
-                             bool unicode = false) {
-  std::string begin = std::string(what) + formatted(" %lld", static_cast<long long>(done));
-  if (total <= 0) return cut_to_width(begin, columns);
-  begin += formatted("/%lld", static_cast<long long>(total));
-  double const share = static_cast<double>(done) / static_cast<double>(total);
-  double const left = done > 0 ? seconds * (1 - share) / share : std::nan("");
-  std::vector<LinePart> parts{{begin, 4}};
-  if (bar) {
-    parts.push_back({"", 2, true});
-    parts.push_back({formatted("%3.0f %%", std::floor(100 * share)), 1});
-  }
-  parts.push_back({done < total ? "left " + shown_duration(left) : "in " + shown_duration(seconds), 3});
-  return fitted_line(parts, columns, share, unicode);
-}
+std::string work_line(std::string_view what, Index done, Index total, double seconds, int columns, bool bar = false,
+                      bool unicode = false);
 
 /// Writes progress and messages to a stream (standard output).
 ///
@@ -297,6 +261,49 @@ HONE_INLINE void Console::erase_line() {
   // A terminal that became narrower has broken the line into several.
   int const rows = (display_width(line_) - 1) / std::max(terminal().width, 1);
   write(rows > 0 ? formatted("\r\x1b[%dA\x1b[J", rows) : "\r\x1b[K");
+}
+
+HONE_INLINE std::string shown_duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e9) return "?";
+  long const whole = std::lround(seconds);
+  if (whole < 60) return formatted("%ld s", whole);
+  if (whole < 3600) return formatted("%ld:%02ld", whole / 60, whole % 60);
+  return formatted("%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+}
+
+HONE_INLINE std::string step_line(RunningMeans const& means, int columns, bool bar, bool unicode) {
+  StepReport const& last = means.last();
+  std::vector<LinePart> parts{
+      {formatted("step %lld/%lld", static_cast<long long>(last.step), static_cast<long long>(last.total_steps)), 9}};
+  if (bar) parts.push_back({"", 5, true});
+  for (std::size_t h = 0; h < last.losses.size(); ++h) {
+    double const loss = means.mean([h](StepReport const& step) { return step.losses[h].second; });
+    parts.push_back({last.losses[h].first + formatted(" %.4g", loss), h == 0 ? 8 : 4});
+  }
+  double const accuracy = means.mean([](StepReport const& step) { return step.accuracy; });
+  if (!std::isnan(accuracy)) parts.push_back({formatted("accuracy %.1f %%", 100 * accuracy), 6});
+  parts.push_back({formatted("lr %.3g", last.learning_rate), 1});
+  parts.push_back({formatted("norm %.3g", last.grad_norm), 2});
+  parts.push_back({formatted("%.0f tokens/s", means.tokens_per_second()), 3});
+  parts.push_back({"left " + shown_duration(means.seconds_left()), 7});
+  double const total = static_cast<double>(last.total_steps);
+  return fitted_line(parts, columns, total > 0 ? static_cast<double>(last.step) / total : 0, unicode);
+}
+
+HONE_INLINE std::string work_line(std::string_view what, Index done, Index total, double seconds, int columns, bool bar,
+                                  bool unicode) {
+  std::string begin = std::string(what) + formatted(" %lld", static_cast<long long>(done));
+  if (total <= 0) return cut_to_width(begin, columns);
+  begin += formatted("/%lld", static_cast<long long>(total));
+  double const share = static_cast<double>(done) / static_cast<double>(total);
+  double const left = done > 0 ? seconds * (1 - share) / share : std::nan("");
+  std::vector<LinePart> parts{{begin, 4}};
+  if (bar) {
+    parts.push_back({"", 2, true});
+    parts.push_back({formatted("%3.0f %%", std::floor(100 * share)), 1});
+  }
+  parts.push_back({done < total ? "left " + shown_duration(left) : "in " + shown_duration(seconds), 3});
+  return fitted_line(parts, columns, share, unicode);
 }
 
 #endif

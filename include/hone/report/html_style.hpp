@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "hone/core/config.hpp"
+
 namespace hone::detail {
 
 inline constexpr std::string_view light_colors = R"css(
@@ -170,10 +172,16 @@ footer { margin: 2.5rem 0 1.5rem; color: var(--soft); font-size: .875rem; }
 namespace hone {
 
 /// The style of report.html: light or dark as the system asks for, or as the page's button says (data-theme).
-inline std::string page_style() {
+std::string page_style();
+
+#if HONE_BODIES
+
+HONE_INLINE std::string page_style() {
   std::string const light(detail::light_colors), dark(detail::dark_colors);
   return "\n:root {" + light + "}\n@media (prefers-color-scheme: dark) { :root:not([data-theme=light]) {" + dark +
          "} }\n:root[data-theme=dark] {" + dark + "}" + std::string(detail::style_rules);
 }
+
+#endif
 
 }  // namespace hone

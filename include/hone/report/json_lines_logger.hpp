@@ -29,19 +29,13 @@ class JsonLinesLogger {
   /// Writes metrics to a file that is open already: RunFolder::metrics(), which must live as long.
   explicit JsonLinesLogger(JsonLinesFile& metrics) : metrics_(&metrics) {}
 
-  void start(RunStart const& event) {
-    folder_ = event.folder;
-    if (!metrics_) metrics_ = &own_metrics_.emplace(folder_ / "metrics.jsonl", how_);
-  }
+  void start(RunStart const& event);
   void step(StepReport const& event) { metrics_->add(event); }
-  void evaluation(EvaluationRecord const& event) { add(evaluations_, "evaluations.jsonl", to_json(event)); }
-  void table(TextTable const& event) { add(tables_, "tables.jsonl", to_json(event)); }
+  void evaluation(EvaluationRecord const& event);
+  void table(TextTable const& event);
 
  private:
-  void add(std::optional<JsonLinesFile>& file, char const* name, nlohmann::ordered_json const& json) {
-    if (!file) file.emplace(folder_ / name, how_);
-    file->add(json);
-  }
+  void add(std::optional<JsonLinesFile>& file, char const* name, nlohmann::ordered_json const& json);
 
   JsonLinesFile::Open how_ = JsonLinesFile::Open::fresh;
   std::filesystem::path folder_{};
@@ -59,6 +53,23 @@ HONE_INLINE nlohmann::ordered_json to_json(EvaluationRecord const& evaluation) {
 
 HONE_INLINE nlohmann::ordered_json to_json(TextTable const& table) {
   return {{"key", table.key}, {"step", table.step}, {"columns", table.columns}, {"rows", table.rows}};
+}
+
+HONE_INLINE void JsonLinesLogger::start(RunStart const& event) {
+  folder_ = event.folder;
+  if (!metrics_) metrics_ = &own_metrics_.emplace(folder_ / "metrics.jsonl", how_);
+}
+
+HONE_INLINE void JsonLinesLogger::evaluation(EvaluationRecord const& event) {
+  add(evaluations_, "evaluations.jsonl", to_json(event));
+}
+
+HONE_INLINE void JsonLinesLogger::table(TextTable const& event) { add(tables_, "tables.jsonl", to_json(event)); }
+
+HONE_INLINE void JsonLinesLogger::add(std::optional<JsonLinesFile>& file, char const* name,
+                                      nlohmann::ordered_json const& json) {
+  if (!file) file.emplace(folder_ / name, how_);
+  file->add(json);
 }
 
 #endif

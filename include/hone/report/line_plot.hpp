@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/report/console.hpp"
 #include "hone/report/terminal.hpp"
 
@@ -76,14 +77,24 @@ class PlotCanvas {
   std::vector<int> dots_, owners_;
 };
 
-inline std::string colored(std::string const& text, int line, bool colors) {
+std::string colored(std::string const& text, int line, bool colors);
+
+/// Draws the means of the points that fall into each column of dots, joined by lines. Returns the height of the last one.
+int draw_line(PlotCanvas& canvas, PlotLine const& line, int owner, PlotRange const& x, PlotRange const& y);
+
+/// One drawing of some of the lines, with axes (x when it has a label).
+std::string plot_panel(std::vector<PlotLine> const& lines, std::vector<int> const& chosen, PlotRange const& x,
+                       PlotRange const& y, Terminal const& terminal, int rows, std::string const* x_label);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string colored(std::string const& text, int line, bool colors) {
   static constexpr std::array<int, 6> codes{36, 33, 35, 32, 31, 34};
   return colors && line >= 0 ? formatted("\x1b[%dm", codes[static_cast<std::size_t>(line) % codes.size()]) + text + "\x1b[0m"
                              : text;
 }
 
-/// Draws the means of the points that fall into each column of dots, joined by lines. Returns the height of the last one.
-inline int draw_line(PlotCanvas& canvas, PlotLine const& line, int owner, PlotRange const& x, PlotRange const& y) {
+HONE_INLINE int draw_line(PlotCanvas& canvas, PlotLine const& line, int owner, PlotRange const& x, PlotRange const& y) {
   std::vector<double> sums(static_cast<std::size_t>(canvas.width()), 0), counts(sums.size(), 0);
   for (std::size_t i = 0; i < line.x.size() && i < line.y.size(); ++i) {
     if (!std::isfinite(line.x[i]) || !std::isfinite(line.y[i])) continue;
@@ -108,9 +119,8 @@ inline int draw_line(PlotCanvas& canvas, PlotLine const& line, int owner, PlotRa
   return before_y;
 }
 
-/// One drawing of some of the lines, with axes (x when it has a label).
-inline std::string plot_panel(std::vector<PlotLine> const& lines, std::vector<int> const& chosen, PlotRange const& x,
-                              PlotRange const& y, Terminal const& terminal, int rows, std::string const* x_label) {
+HONE_INLINE std::string plot_panel(std::vector<PlotLine> const& lines, std::vector<int> const& chosen, PlotRange const& x,
+                                   PlotRange const& y, Terminal const& terminal, int rows, std::string const* x_label) {
   std::vector<std::string> labels(static_cast<std::size_t>(rows));
   labels.front() = formatted("%.3g", y.high);
   labels.back() = formatted("%.3g", y.low);
@@ -165,6 +175,8 @@ inline std::string plot_panel(std::vector<PlotLine> const& lines, std::vector<in
   return text;
 }
 
+#endif
+
 }  // namespace detail
 
 /// Curves over common axes, as lines of at most `terminal.width` - 1 columns.
@@ -175,8 +187,13 @@ inline std::string plot_panel(std::vector<PlotLine> const& lines, std::vector<in
 ///
 /// @param x_label  what x is: "step"
 /// @param rows     height of a drawing of all curves
-inline std::string line_plot(std::vector<PlotLine> const& lines, Terminal const& terminal, std::string const& x_label,
-                             int rows = 11) {
+std::string line_plot(std::vector<PlotLine> const& lines, Terminal const& terminal, std::string const& x_label,
+                      int rows = 11);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string line_plot(std::vector<PlotLine> const& lines, Terminal const& terminal, std::string const& x_label,
+                                  int rows) {
   detail::PlotRange x, y;
   std::vector<int> drawn;
   for (std::size_t line = 0; line < lines.size(); ++line) {
@@ -203,5 +220,7 @@ inline std::string line_plot(std::vector<PlotLine> const& lines, Terminal const&
     text += detail::plot_panel(lines, {line}, x, y, terminal, std::min(rows, 5), line == drawn.back() ? &x_label : nullptr);
   return text;
 }
+
+#endif
 
 }  // namespace hone

@@ -48,8 +48,8 @@ class EventQueue {
                              SystemSample, Flush, RunEnd>;
   enum class State { before, running, after };
 
-  EventQueue(LoggersOptions options, bool takes_samples) : options_(options), takes_samples_(takes_samples) {}
-  virtual ~EventQueue() = default;  // whoever derives from this has ended the thread
+  EventQueue(LoggersOptions options, bool takes_samples);
+  virtual ~EventQueue();  // whoever derives from this has ended the thread
 
   /// Tells every logger; in the background thread.
   virtual void deliver(Event const& event) = 0;
@@ -98,6 +98,11 @@ class EventQueue {
 };
 
 #if HONE_BODIES
+
+HONE_INLINE EventQueue::EventQueue(LoggersOptions options, bool takes_samples)
+    : options_(options), takes_samples_(takes_samples) {}
+
+HONE_INLINE EventQueue::~EventQueue() = default;
 
 HONE_INLINE void EventQueue::require(State needed, char const* happened) const {
   if (state_ != needed)

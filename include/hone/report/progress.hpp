@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/report/terminal.hpp"
 
 namespace hone {
@@ -16,7 +17,24 @@ namespace hone {
 ///
 /// @param share    done, 0 to 1; what is outside, or not a number, is taken for the nearest end (not a number: 0)
 /// @param unicode  the terminal shows UTF-8
-inline std::string progress_bar(double share, int columns, bool unicode) {
+std::string progress_bar(double share, int columns, bool unicode);
+
+/// One piece of a line, and how long it stays when the line gets narrow.
+struct LinePart {
+  std::string text{};
+  int importance = 0;   ///< the larger the later it is left out
+  bool is_bar = false;  ///< filled with a bar; its text is not shown
+};
+
+/// The parts that fit into so many columns, two spaces between them: the least important are left out first. A bar gets
+/// what the others leave, 12 to 42 columns. When not even the most important part fits, it is cut.
+///
+/// @param share  done, 0 to 1, for the bar
+std::string fitted_line(std::vector<LinePart> const& parts, int columns, double share, bool unicode);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string progress_bar(double share, int columns, bool unicode) {
   if (columns < 5) return "";
   if (!(share > 0)) share = 0;
   if (share > 1) share = 1;
@@ -33,18 +51,7 @@ inline std::string progress_bar(double share, int columns, bool unicode) {
   return bar + "▏";
 }
 
-/// One piece of a line, and how long it stays when the line gets narrow.
-struct LinePart {
-  std::string text{};
-  int importance = 0;   ///< the larger the later it is left out
-  bool is_bar = false;  ///< filled with a bar; its text is not shown
-};
-
-/// The parts that fit into so many columns, two spaces between them: the least important are left out first. A bar gets
-/// what the others leave, 12 to 42 columns. When not even the most important part fits, it is cut.
-///
-/// @param share  done, 0 to 1, for the bar
-inline std::string fitted_line(std::vector<LinePart> const& parts, int columns, double share, bool unicode) {
+HONE_INLINE std::string fitted_line(std::vector<LinePart> const& parts, int columns, double share, bool unicode) {
   constexpr int narrowest = 12, widest = 42;
   int highest = 0;
   for (auto const& part : parts) highest = std::max(highest, part.importance);
@@ -68,5 +75,7 @@ inline std::string fitted_line(std::vector<LinePart> const& parts, int columns, 
     if (part.importance == highest) return cut_to_width(part.text, columns);
   return "";
 }
+
+#endif
 
 }  // namespace hone

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/crc32c.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/growing_file.hpp"
@@ -32,14 +33,7 @@ inline std::uint64_t little_endian(std::string_view bytes) {
 }
 
 /// Appends one record to `out`.
-inline void frame_record(std::string& out, std::string_view payload) {
-  std::string length;
-  append_little_endian(length, payload.size(), 8);
-  out += length;
-  append_little_endian(out, masked_crc32c(length), 4);
-  out += payload;
-  append_little_endian(out, masked_crc32c(payload), 4);
-}
+void frame_record(std::string& out, std::string_view payload);
 
 /// What a scan found.
 struct ScannedFile {
@@ -150,9 +144,24 @@ class EventFile {
   std::string held_back_{};
 };
 
-inline bool is_event_file(std::filesystem::path const& path) {
+bool is_event_file(std::filesystem::path const& path);
+
+#if HONE_BODIES
+
+HONE_INLINE void frame_record(std::string& out, std::string_view payload) {
+  std::string length;
+  append_little_endian(length, payload.size(), 8);
+  out += length;
+  append_little_endian(out, masked_crc32c(length), 4);
+  out += payload;
+  append_little_endian(out, masked_crc32c(payload), 4);
+}
+
+HONE_INLINE bool is_event_file(std::filesystem::path const& path) {
   return path.filename().string().rfind("events.out.tfevents.", 0) == 0;
 }
+
+#endif
 
 }  // namespace detail::tensorboard
 
@@ -165,7 +174,11 @@ struct EventFileRepair {
 /// Cuts the torn ends off the event files in a folder (that of a run, or its tensorboard/), sorted by name. Files that
 /// another process is writing are left alone and not listed. Errors: E741 a file is damaged inside (it is left as it is),
 /// E70x.
-inline std::vector<EventFileRepair> repair_event_files(std::filesystem::path const& folder) {
+std::vector<EventFileRepair> repair_event_files(std::filesystem::path const& folder);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<EventFileRepair> repair_event_files(std::filesystem::path const& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code ignored;
   for (auto const& inside : {folder, folder / "tensorboard"})
@@ -183,5 +196,7 @@ inline std::vector<EventFileRepair> repair_event_files(std::filesystem::path con
   }
   return repairs;
 }
+
+#endif
 
 }  // namespace hone

@@ -47,7 +47,17 @@ void for_each_value(nlohmann::ordered_json const& json, std::string const& name,
 }
 
 /// The hyper-parameters among what describes a run.
-inline std::vector<Setting> settings_of(nlohmann::ordered_json const& config) {
+std::vector<Setting> settings_of(nlohmann::ordered_json const& config);
+
+/// One cell of a table of Markdown.
+std::string cell_text(nlohmann::ordered_json const& cell);
+
+/// A table of Markdown with at most so many rows.
+std::string markdown_table(TextTable const& table, std::size_t rows);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<Setting> settings_of(nlohmann::ordered_json const& config) {
   std::vector<Setting> settings;
   auto add = [&](std::string const& name, nlohmann::ordered_json const& value) {
     if (!value.is_null()) settings.emplace_back(name, value);
@@ -63,8 +73,7 @@ inline std::vector<Setting> settings_of(nlohmann::ordered_json const& config) {
   return settings;
 }
 
-/// One cell of a table of Markdown.
-inline std::string cell_text(nlohmann::ordered_json const& cell) {
+HONE_INLINE std::string cell_text(nlohmann::ordered_json const& cell) {
   if (cell.is_null()) return "";
   if (cell.is_string()) return escaped_markdown(valid_utf8(cell.get<std::string>()));
   if (cell.is_number_float()) {
@@ -75,8 +84,7 @@ inline std::string cell_text(nlohmann::ordered_json const& cell) {
   return escaped_markdown(cell.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-/// A table of Markdown with at most so many rows.
-inline std::string markdown_table(TextTable const& table, std::size_t rows) {
+HONE_INLINE std::string markdown_table(TextTable const& table, std::size_t rows) {
   std::string text = "|", rule = "\n|";
   for (auto const& column : table.columns) {
     text.append(" ").append(escaped_markdown(valid_utf8(column))).append(" |");
@@ -90,6 +98,8 @@ inline std::string markdown_table(TextTable const& table, std::size_t rows) {
   if (table.rows.size() > rows) text += "\n\n" + std::to_string(rows) + " of " + std::to_string(table.rows.size()) + " rows";
   return text + "\n";
 }
+
+#endif
 
 }  // namespace detail::tensorboard
 
@@ -118,19 +128,13 @@ class TensorBoardLogger {
 
   void evaluation(EvaluationRecord const& event);
 
-  void table(TextTable const& event) {
-    Summary summary;
-    summary.text(event.key, detail::tensorboard::markdown_table(event, static_cast<std::size_t>(options_.table_rows)));
-    add(event.step, summary);
-  }
+  void table(TextTable const& event);
 
   void findings(std::vector<Finding> const& event);
 
   void system(SystemSample const& event);
 
-  void flush() {
-    if (file_) file_->flush();
-  }
+  void flush();
 
   void finish(RunEnd const& event);
 
@@ -168,6 +172,16 @@ HONE_INLINE TensorBoardLogger::TensorBoardLogger(TensorBoardOptions options) : o
                           std::to_string(options_.buckets) + ", table_rows " + std::to_string(options_.table_rows),
                  .allowed = "thresholds 2 or more, buckets 1 or more, table_rows 0 or more"},
                 "correct the option");
+}
+
+HONE_INLINE void TensorBoardLogger::table(TextTable const& event) {
+  Summary summary;
+  summary.text(event.key, detail::tensorboard::markdown_table(event, static_cast<std::size_t>(options_.table_rows)));
+  add(event.step, summary);
+}
+
+HONE_INLINE void TensorBoardLogger::flush() {
+  if (file_) file_->flush();
 }
 
 HONE_INLINE void TensorBoardLogger::step(StepReport const& event) {

@@ -14,35 +14,27 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/report/protobuf.hpp"
 #include "hone/text/unicode.hpp"
 
 namespace hone::detail::tensorboard {
 
 /// Seconds since 1970.
-inline double wall_time(std::chrono::system_clock::time_point time = std::chrono::system_clock::now()) {
-  return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
+double wall_time(std::chrono::system_clock::time_point time = std::chrono::system_clock::now());
 
 /// Event: wall_time, step; the caller adds what happened.
-inline ProtobufWriter event(std::int64_t step, double time) { return ProtobufWriter().real(1, time).integer(2, step); }
+ProtobufWriter event(std::int64_t step, double time);
 
 /// Summary.Value with its tag.
-inline ProtobufWriter value(std::string_view tag) { return ProtobufWriter().text(1, valid_utf8(tag)); }
+ProtobufWriter value(std::string_view tag);
 
 /// SummaryMetadata of a plugin whose values are tensors.
-inline ProtobufWriter metadata(std::string_view plugin, std::string_view content) {
-  constexpr int tensor_class = 2;
-  return ProtobufWriter().message(1, ProtobufWriter().text(1, plugin).text(2, content)).integer(4, tensor_class);
-}
+ProtobufWriter metadata(std::string_view plugin, std::string_view content);
 
 enum TensorType : std::int64_t { float_tensor = 1, string_tensor = 7 };
 
-inline ProtobufWriter shape(std::initializer_list<std::int64_t> sizes) {
-  ProtobufWriter shape;
-  for (auto const size : sizes) shape.message(2, ProtobufWriter().integer(1, size));
-  return shape;
-}
+ProtobufWriter shape(std::initializer_list<std::int64_t> sizes);
 
 /// Several values of one step: what an Event holds in one Summary.
 class Summary {
@@ -122,7 +114,43 @@ class Summary {
 };
 
 /// google.protobuf.Value of a setting. What is no number, text or truth value is shown as JSON.
-inline ProtobufWriter setting_value(nlohmann::ordered_json const& json) {
+ProtobufWriter setting_value(nlohmann::ordered_json const& json);
+
+using Setting = std::pair<std::string, nlohmann::ordered_json>;
+
+/// HParamsPluginData {session_start_info}: the settings of a run.
+ProtobufWriter session_start(std::vector<Setting> const& settings, std::string_view group, double time);
+/// HParamsPluginData {session_end_info}.
+ProtobufWriter session_end(bool success, double time);
+/// HParamsPluginData {experiment}: which settings and which scalars are columns of the table.
+ProtobufWriter experiment(std::vector<Setting> const& settings, std::vector<std::string> const& metrics, double time);
+
+/// Text as Markdown shows it, letter by letter: what could be markup, or end a table's cell, becomes a reference to a
+/// character. Line ends become spaces.
+std::string escaped_markdown(std::string_view text);
+
+#if HONE_BODIES
+
+HONE_INLINE double wall_time(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+HONE_INLINE ProtobufWriter event(std::int64_t step, double time) { return ProtobufWriter().real(1, time).integer(2, step); }
+
+HONE_INLINE ProtobufWriter value(std::string_view tag) { return ProtobufWriter().text(1, valid_utf8(tag)); }
+
+HONE_INLINE ProtobufWriter metadata(std::string_view plugin, std::string_view content) {
+  constexpr int tensor_class = 2;
+  return ProtobufWriter().message(1, ProtobufWriter().text(1, plugin).text(2, content)).integer(4, tensor_class);
+}
+
+HONE_INLINE ProtobufWriter shape(std::initializer_list<std::int64_t> sizes) {
+  ProtobufWriter shape;
+  for (auto const size : sizes) shape.message(2, ProtobufWriter().integer(1, size));
+  return shape;
+}
+
+HONE_INLINE ProtobufWriter setting_value(nlohmann::ordered_json const& json) {
   if (json.is_boolean()) return ProtobufWriter().integer(4, json.get<bool>() ? 1 : 0, Presence::always);
   if (json.is_number()) return ProtobufWriter().real(2, json.get<double>(), Presence::always);
   std::string const text =
@@ -130,23 +158,20 @@ inline ProtobufWriter setting_value(nlohmann::ordered_json const& json) {
   return ProtobufWriter().text(3, valid_utf8(text), Presence::always);
 }
 
-using Setting = std::pair<std::string, nlohmann::ordered_json>;
-
-/// HParamsPluginData {session_start_info}: the settings of a run.
-inline ProtobufWriter session_start(std::vector<Setting> const& settings, std::string_view group, double time) {
+HONE_INLINE ProtobufWriter session_start(std::vector<Setting> const& settings, std::string_view group, double time) {
   ProtobufWriter info;
   for (auto const& [name, setting] : settings)
     info.message(1, ProtobufWriter().text(1, valid_utf8(name)).message(2, setting_value(setting)));
   info.text(4, valid_utf8(group)).real(5, time);
   return ProtobufWriter().message(3, info);
 }
-/// HParamsPluginData {session_end_info}.
-inline ProtobufWriter session_end(bool success, double time) {
+
+HONE_INLINE ProtobufWriter session_end(bool success, double time) {
   return ProtobufWriter().message(4, ProtobufWriter().integer(1, success ? 1 : 2).real(2, time));
 }
-/// HParamsPluginData {experiment}: which settings and which scalars are columns of the table.
-inline ProtobufWriter experiment(std::vector<Setting> const& settings, std::vector<std::string> const& metrics,
-                                 double time) {
+
+HONE_INLINE ProtobufWriter experiment(std::vector<Setting> const& settings, std::vector<std::string> const& metrics,
+                                      double time) {
   ProtobufWriter made;
   made.real(3, time);
   for (auto const& [name, setting] : settings) {
@@ -157,9 +182,7 @@ inline ProtobufWriter experiment(std::vector<Setting> const& settings, std::vect
   return ProtobufWriter().message(2, made);
 }
 
-/// Text as Markdown shows it, letter by letter: what could be markup, or end a table's cell, becomes a reference to a
-/// character. Line ends become spaces.
-inline std::string escaped_markdown(std::string_view text) {
+HONE_INLINE std::string escaped_markdown(std::string_view text) {
   std::string out;
   for (char const c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
@@ -171,5 +194,7 @@ inline std::string escaped_markdown(std::string_view text) {
   }
   return out;
 }
+
+#endif
 
 }  // namespace hone::detail::tensorboard

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/core/config.hpp"
+
 namespace hone {
 
 /// How to write to a stream.
@@ -52,7 +54,14 @@ struct Terminal {
 namespace detail {
 
 /// The next code point of a text from byte `at`, which is moved behind it; -1 for a byte that is not UTF-8.
-inline std::int32_t code_point_at(std::string_view text, std::size_t& at) {
+std::int32_t code_point_at(std::string_view text, std::size_t& at);
+
+/// Columns of a code point: 0, 1 or 2.
+int columns_of(std::int32_t code);
+
+#if HONE_BODIES
+
+HONE_INLINE std::int32_t code_point_at(std::string_view text, std::size_t& at) {
   utf8proc_int32_t code = -1;
   auto const length = utf8proc_iterate(reinterpret_cast<utf8proc_uint8_t const*>(text.data()) + at,
                                        static_cast<utf8proc_ssize_t>(text.size() - at), &code);
@@ -60,14 +69,31 @@ inline std::int32_t code_point_at(std::string_view text, std::size_t& at) {
   return length > 0 ? code : -1;
 }
 
-/// Columns of a code point: 0, 1 or 2.
-inline int columns_of(std::int32_t code) { return code < 0x7F ? 1 : utf8proc_charwidth(code); }
+HONE_INLINE int columns_of(std::int32_t code) { return code < 0x7F ? 1 : utf8proc_charwidth(code); }
+
+#endif
 
 }  // namespace detail
 
 /// A text without what a terminal would obey: control characters (also line breaks) become spaces, characters that turn the
 /// direction of writing or are not seen are left out, bytes that are not UTF-8 become '?'. Runs of spaces become one.
-inline std::string printable_text(std::string_view text) {
+std::string printable_text(std::string_view text);
+
+/// Columns that a printable text takes on a terminal; wide characters take two.
+int display_width(std::string_view text);
+
+/// The longest beginning of a printable text that fits into so many columns.
+std::string cut_to_width(std::string_view text, int columns);
+
+/// A printable text as lines of at most `columns` columns, broken at spaces; words that are too long are broken inside.
+std::vector<std::string> wrap_text(std::string_view text, int columns);
+
+/// The same, at most `most` lines: a longer text keeps its beginning and, in its last third, its end, where reviews judge.
+std::vector<std::string> wrap_text(std::string_view text, int columns, std::size_t most);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string printable_text(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     std::size_t const begin = at;
@@ -88,15 +114,13 @@ inline std::string printable_text(std::string_view text) {
   return out;
 }
 
-/// Columns that a printable text takes on a terminal; wide characters take two.
-inline int display_width(std::string_view text) {
+HONE_INLINE int display_width(std::string_view text) {
   int width = 0;
   for (std::size_t at = 0; at < text.size();) width += detail::columns_of(detail::code_point_at(text, at));
   return width;
 }
 
-/// The longest beginning of a printable text that fits into so many columns.
-inline std::string cut_to_width(std::string_view text, int columns) {
+HONE_INLINE std::string cut_to_width(std::string_view text, int columns) {
   int width = 0;
   for (std::size_t at = 0; at < text.size();) {
     std::size_t const begin = at;
@@ -106,8 +130,7 @@ inline std::string cut_to_width(std::string_view text, int columns) {
   return std::string(text);
 }
 
-/// A printable text as lines of at most `columns` columns, broken at spaces; words that are too long are broken inside.
-inline std::vector<std::string> wrap_text(std::string_view text, int columns) {
+HONE_INLINE std::vector<std::string> wrap_text(std::string_view text, int columns) {
   if (columns < 2) columns = 2;  // a wide character must fit
   std::vector<std::string> lines;
   std::string line;
@@ -138,8 +161,7 @@ inline std::vector<std::string> wrap_text(std::string_view text, int columns) {
   return lines;
 }
 
-/// The same, at most `most` lines: a longer text keeps its beginning and, in its last third, its end, where reviews judge.
-inline std::vector<std::string> wrap_text(std::string_view text, int columns, std::size_t most) {
+HONE_INLINE std::vector<std::string> wrap_text(std::string_view text, int columns, std::size_t most) {
   std::vector<std::string> lines = wrap_text(text, columns);
   if (lines.size() <= most || most == 0) return lines;
   std::size_t const tail = most / 3, head = most - tail;
@@ -148,5 +170,7 @@ inline std::vector<std::string> wrap_text(std::string_view text, int columns, st
   kept.insert(kept.end(), lines.end() - static_cast<std::ptrdiff_t>(tail), lines.end());
   return kept;
 }
+
+#endif
 
 }  // namespace hone

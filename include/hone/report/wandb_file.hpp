@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "hone/core/config.hpp"
 #include "hone/core/crc32.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/growing_file.hpp"
@@ -128,32 +129,7 @@ class FileScanner {
 };
 
 /// Appends the chunks of one record to `out`, as they lie in a file whose size is `position` before them.
-inline void frame_record(std::string& out, std::uint64_t position, std::string_view payload) {
-  bool begun = false;
-  for (;;) {
-    std::uint64_t left = block_size - position % block_size;
-    if (left < chunk_header) {
-      out.append(static_cast<std::size_t>(left), '\0');
-      position += left;
-      left = block_size;
-    }
-    auto const bytes = payload.substr(0, static_cast<std::size_t>(left - chunk_header));
-    bool const ends = bytes.size() == payload.size();
-    std::uint8_t const type = begun ? (ends ? last : middle) : (ends ? full : first);
-    std::string const type_byte(1, static_cast<char>(type));
-    Crc32 crc;
-    crc.add(type_byte);
-    crc.add(bytes);
-    for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(crc.value() >> shift);
-    for (int shift = 0; shift < 16; shift += 8) out += static_cast<char>(bytes.size() >> shift);
-    out += type_byte;
-    out += bytes;
-    position += chunk_header + bytes.size();
-    payload.remove_prefix(bytes.size());
-    begun = true;
-    if (ends) return;
-  }
-}
+void frame_record(std::string& out, std::uint64_t position, std::string_view payload);
 
 /// The log of a run, open for writing. A record is with the system when `add` returns; one that does not fit is taken back.
 ///
@@ -207,5 +183,36 @@ class LogFile {
   std::int64_t records_ = 0;
   std::string buffer_{};
 };
+
+#if HONE_BODIES
+
+HONE_INLINE void frame_record(std::string& out, std::uint64_t position, std::string_view payload) {
+  bool begun = false;
+  for (;;) {
+    std::uint64_t left = block_size - position % block_size;
+    if (left < chunk_header) {
+      out.append(static_cast<std::size_t>(left), '\0');
+      position += left;
+      left = block_size;
+    }
+    auto const bytes = payload.substr(0, static_cast<std::size_t>(left - chunk_header));
+    bool const ends = bytes.size() == payload.size();
+    std::uint8_t const type = begun ? (ends ? last : middle) : (ends ? full : first);
+    std::string const type_byte(1, static_cast<char>(type));
+    Crc32 crc;
+    crc.add(type_byte);
+    crc.add(bytes);
+    for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(crc.value() >> shift);
+    for (int shift = 0; shift < 16; shift += 8) out += static_cast<char>(bytes.size() >> shift);
+    out += type_byte;
+    out += bytes;
+    position += chunk_header + bytes.size();
+    payload.remove_prefix(bytes.size());
+    begun = true;
+    if (ends) return;
+  }
+}
+
+#endif
 
 }  // namespace hone::detail::wandb

@@ -56,20 +56,12 @@ class WandbLogger {
   void findings(std::vector<Finding> const& event);
 
   /// A line of the console. Lines before start are kept until then.
-  void message(std::string_view line) {
-    if (finished_) return;
-    if (run_)
-      run_->add(detail::wandb::output_raw, detail::wandb::output_record(line, run_->now()));
-    else if (early_lines_.size() < 10000)
-      early_lines_.emplace_back(line);
-  }
+  void message(std::string_view line);
 
   /// The names are those of W&B's own samples, which its pages know.
   void system(SystemSample const& event);
 
-  void flush() {
-    if (run_) run_->flush();
-  }
+  void flush();
 
   /// Also where the model cannot be kept the run is ended; then the error is thrown.
   void finish(RunEnd const& event);
@@ -80,13 +72,7 @@ class WandbLogger {
  private:
   static constexpr char const* axis = "train/step";
 
-  detail::wandb::RunLog& log() {
-    if (!run_)
-      throw Error(748,
-                  finished_ ? "a run that has ended was told of an event" : "a run that has not begun was told of an event",
-                  {}, "call start first and finish last");
-    return *run_;
-  }
+  detail::wandb::RunLog& log();
 
   /// Every number of the measures under its path; an interval's two ends as NAME_low and NAME_high.
   static void add_numbers(detail::wandb::Items& items, std::string const& path, nlohmann::ordered_json const& value);
@@ -108,6 +94,26 @@ class WandbLogger {
 };
 
 #if HONE_BODIES
+
+HONE_INLINE void WandbLogger::message(std::string_view line) {
+  if (finished_) return;
+  if (run_)
+    run_->add(detail::wandb::output_raw, detail::wandb::output_record(line, run_->now()));
+  else if (early_lines_.size() < 10000)
+    early_lines_.emplace_back(line);
+}
+
+HONE_INLINE void WandbLogger::flush() {
+  if (run_) run_->flush();
+}
+
+HONE_INLINE detail::wandb::RunLog& WandbLogger::log() {
+  if (!run_)
+    throw Error(748,
+                finished_ ? "a run that has ended was told of an event" : "a run that has not begun was told of an event",
+                {}, "call start first and finish last");
+  return *run_;
+}
 
 HONE_INLINE void WandbLogger::start(RunStart const& event) {
   if (run_ || finished_) throw Error(748, "a run that has begun was begun again", {}, "use a new WandbLogger for a new run");

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/input_file.hpp"
 #include "hone/core/matrix.hpp"
@@ -32,9 +33,7 @@ struct WandbOptions {
 
 namespace detail::wandb {
 
-inline std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
+std::size_t characters(std::string_view text);
 
 [[noreturn]] inline void refuse_option(char const* what, std::string_view value, char const* allowed) {
   throw Error(745, std::string(what) + " is not one that Weights & Biases takes",
@@ -42,7 +41,15 @@ inline std::size_t characters(std::string_view text) {
 }
 
 /// `count` random characters of a-z and 0-9, from the system: not of the run's seed, so that they change nothing in it.
-inline std::string random_name(int count) {
+std::string random_name(int count);
+
+#if HONE_BODIES
+
+HONE_INLINE std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+HONE_INLINE std::string random_name(int count) {
   std::random_device device;
   std::uniform_int_distribution<int> digit(0, 35);
   std::string name;
@@ -50,10 +57,16 @@ inline std::string random_name(int count) {
   return name;
 }
 
+#endif
+
 }  // namespace detail::wandb
 
 /// Throws E745 where an option is not one that W&B takes (its limits: wandb_settings.py of the wandb package).
-inline void check_wandb_options(WandbOptions const& options) {
+void check_wandb_options(WandbOptions const& options);
+
+#if HONE_BODIES
+
+HONE_INLINE void check_wandb_options(WandbOptions const& options) {
   using detail::wandb::characters;
   using detail::wandb::refuse_option;
   auto has_control = [](std::string_view text) {
@@ -82,5 +95,7 @@ inline void check_wandb_options(WandbOptions const& options) {
   if (options.table_rows < 1)
     refuse_option("the number of rows of a table", std::to_string(options.table_rows), "1 or more");
 }
+
+#endif
 
 }  // namespace hone

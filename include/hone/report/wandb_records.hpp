@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/matrix.hpp"
 #include "hone/report/protobuf.hpp"
 #include "hone/text/unicode.hpp"
@@ -34,15 +35,10 @@ enum RecordKind : std::uint32_t {
 };
 
 /// A value as JSON. Numbers that are not finite inside of objects become null, bytes that are not UTF-8 become U+FFFD.
-inline std::string json_text(nlohmann::ordered_json const& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
+std::string json_text(nlohmann::ordered_json const& value);
 
 /// A measured number as JSON, with the words that W&B's own client writes for what is not finite: a loss of NaN is shown so.
-inline std::string number_text(double value) {
-  if (std::isfinite(value)) return nlohmann::json(value).dump();
-  return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
-}
+std::string number_text(double value);
 
 /// Names and values as JSON: a line of the history, part of the summary or of the configuration.
 class Items {
@@ -68,45 +64,25 @@ class Items {
 };
 
 /// google.protobuf.Timestamp
-inline ProtobufWriter timestamp(std::chrono::system_clock::time_point time) {
-  auto const nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-  auto const seconds = nanoseconds / 1'000'000'000 - (nanoseconds % 1'000'000'000 < 0 ? 1 : 0);
-  return ProtobufWriter().integer(1, seconds).integer(2, nanoseconds - seconds * 1'000'000'000);
-}
+ProtobufWriter timestamp(std::chrono::system_clock::time_point time);
 
 /// The bytes of a record. `number` counts from 1.
-inline std::string record(std::int64_t number, RecordKind kind, ProtobufWriter const& content) {
-  return ProtobufWriter().integer(1, number).message(kind, content).bytes();
-}
+std::string record(std::int64_t number, RecordKind kind, ProtobufWriter const& content);
 
 /// HeaderRecord: who wrote it, and the oldest client that can read it (as the real one says).
-inline ProtobufWriter header_record(std::string_view producer) {
-  return ProtobufWriter().message(1, ProtobufWriter().text(1, producer).text(2, "0.70.0"));
-}
+ProtobufWriter header_record(std::string_view producer);
 
 /// MetricRecord: `name` is drawn over `step_metric` (empty: `name` is such an axis).
-inline ProtobufWriter metric_record(std::string_view name, std::string_view step_metric) {
-  ProtobufWriter options;
-  options.integer(3, 1);  // defined
-  return ProtobufWriter().text(1, valid_utf8(name)).text(4, step_metric).message(6, options);
-}
+ProtobufWriter metric_record(std::string_view name, std::string_view step_metric);
 
 /// HistoryRecord: one line of the history. `items` hold _step too.
-inline ProtobufWriter history_record(Items const& items, Index step) {
-  return items.message().message(2, ProtobufWriter().integer(1, step));
-}
+ProtobufWriter history_record(Items const& items, Index step);
 
 /// FilesRecord for one file below files/.
-inline ProtobufWriter files_record(std::string_view path, bool media) {
-  return ProtobufWriter().message(1, ProtobufWriter().text(1, valid_utf8(path)).integer(3, media ? 2 : 1));
-}
+ProtobufWriter files_record(std::string_view path, bool media);
 
 /// OutputRawRecord: a line of the console.
-inline ProtobufWriter output_record(std::string_view line, std::chrono::system_clock::time_point time) {
-  ProtobufWriter writer;
-  writer.integer(1, 1);  // standard output
-  return writer.message(2, timestamp(time)).text(3, valid_utf8(line) + "\n");
-}
+ProtobufWriter output_record(std::string_view line, std::chrono::system_clock::time_point time);
 
 /// What stands in a record of a log, as far as continuing that log needs it.
 struct RecordView {
@@ -115,7 +91,57 @@ struct RecordView {
 };
 
 /// The kind and the content of a record.
-inline RecordView view_record(std::string_view bytes) {
+RecordView view_record(std::string_view bytes);
+
+/// The first field `number` of a message. wire 9: it is not there.
+ProtobufField find_field(std::string_view message, std::uint32_t number);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string json_text(nlohmann::ordered_json const& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+HONE_INLINE std::string number_text(double value) {
+  if (std::isfinite(value)) return nlohmann::json(value).dump();
+  return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+}
+
+HONE_INLINE ProtobufWriter timestamp(std::chrono::system_clock::time_point time) {
+  auto const nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+  auto const seconds = nanoseconds / 1'000'000'000 - (nanoseconds % 1'000'000'000 < 0 ? 1 : 0);
+  return ProtobufWriter().integer(1, seconds).integer(2, nanoseconds - seconds * 1'000'000'000);
+}
+
+HONE_INLINE std::string record(std::int64_t number, RecordKind kind, ProtobufWriter const& content) {
+  return ProtobufWriter().integer(1, number).message(kind, content).bytes();
+}
+
+HONE_INLINE ProtobufWriter header_record(std::string_view producer) {
+  return ProtobufWriter().message(1, ProtobufWriter().text(1, producer).text(2, "0.70.0"));
+}
+
+HONE_INLINE ProtobufWriter metric_record(std::string_view name, std::string_view step_metric) {
+  ProtobufWriter options;
+  options.integer(3, 1);  // defined
+  return ProtobufWriter().text(1, valid_utf8(name)).text(4, step_metric).message(6, options);
+}
+
+HONE_INLINE ProtobufWriter history_record(Items const& items, Index step) {
+  return items.message().message(2, ProtobufWriter().integer(1, step));
+}
+
+HONE_INLINE ProtobufWriter files_record(std::string_view path, bool media) {
+  return ProtobufWriter().message(1, ProtobufWriter().text(1, valid_utf8(path)).integer(3, media ? 2 : 1));
+}
+
+HONE_INLINE ProtobufWriter output_record(std::string_view line, std::chrono::system_clock::time_point time) {
+  ProtobufWriter writer;
+  writer.integer(1, 1);  // standard output
+  return writer.message(2, timestamp(time)).text(3, valid_utf8(line) + "\n");
+}
+
+HONE_INLINE RecordView view_record(std::string_view bytes) {
   RecordView view;
   ProtobufReader fields(bytes);
   while (auto const field = fields.next()) {
@@ -125,8 +151,7 @@ inline RecordView view_record(std::string_view bytes) {
   return view;
 }
 
-/// The first field `number` of a message. wire 9: it is not there.
-inline ProtobufField find_field(std::string_view message, std::uint32_t number) {
+HONE_INLINE ProtobufField find_field(std::string_view message, std::uint32_t number) {
   ProtobufReader fields(message);
   while (auto const field = fields.next()) {
     if (field->number == number) return *field;
@@ -135,5 +160,7 @@ inline ProtobufField find_field(std::string_view message, std::uint32_t number) 
   none.wire = 9;
   return none;
 }
+
+#endif
 
 }  // namespace hone::detail::wandb

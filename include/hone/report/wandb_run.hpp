@@ -43,103 +43,18 @@ struct LogState {
 };
 
 /// Errors: those of FileScanner::scan.
-inline LogState read_log(std::filesystem::path const& path) {
-  InputFile const file(path);
-  LogState state;
-  state.end = chunk_header;
-  std::uint64_t end_before = chunk_header;  // of the record that is being read
-  bool ended = false;
-  state.file = FileScanner(file).scan([&](std::uint64_t begin, std::string_view bytes) {
-    auto const view = view_record(bytes);
-    if (view.kind == run && !state.has_run) {
-      state.has_run = true;
-      state.run_id = std::string(find_field(view.content, 1).bytes);
-      state.entity = std::string(find_field(view.content, 2).bytes);
-      state.project = std::string(find_field(view.content, 3).bytes);
-      auto const start = find_field(view.content, 17).bytes;
-      state.start_seconds =
-          static_cast<double>(find_field(start, 1).value) + 1e-9 * static_cast<double>(find_field(start, 2).value);
-    }
-    if (view.kind == exit || view.kind == final || view.kind == footer) {
-      if (!ended) end_before = begin;
-      ended = true;
-    }
-    if (ended) return;
-    ++state.records;
-    if (view.kind != history) return;
-    ProtobufReader fields(view.content);
-    while (auto const field = fields.next()) {
-      if (field->number == 2) state.next_step = static_cast<std::int64_t>(find_field(field->bytes, 1).value) + 1;
-      auto const value = field->number == 1 ? find_field(field->bytes, 16).bytes : std::string_view();
-      if (value.find("incremental-table-file") == value.npos) continue;
-      auto const table = nlohmann::json::parse(value, nullptr, false);
-      if (table.is_object() && table.value("artifact_path", nlohmann::json()).is_string())
-        state.increments[std::string(find_field(field->bytes, 1).bytes)].push_back(table["artifact_path"]);
-    }
-  });
-  state.has_exit = ended;
-  state.end = ended ? end_before : state.file.end;
-  return state;
-}
+LogState read_log(std::filesystem::path const& path);
 
-inline std::filesystem::path log_of(std::filesystem::path const& run_folder, std::string const& id) {
-  return run_folder / ("run-" + id + ".wandb");
-}
+std::filesystem::path log_of(std::filesystem::path const& run_folder, std::string const& id);
 
 /// Makes a folder and those above it. Throws E707.
-inline void make_folder(std::filesystem::path const& folder) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  if (failure)
-    throw Error(707, "a folder cannot be made", {.file = folder.string(), .value = failure.message()},
-                "check the path and the permissions");
-}
+void make_folder(std::filesystem::path const& folder);
 
 /// Writes a file that nothing points to yet: without the cost of an atomic one.
-inline void write_new_file(std::filesystem::path const& path, std::string_view bytes) {
-  make_folder(path.parent_path());
-  int descriptor = -1;
-  do descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  while (descriptor < 0 && errno == EINTR);
-  if (descriptor < 0) throw write_error(errno, "creating a file", path, bytes.size());
-  int code = 0;
-  for (std::string_view rest = bytes; !rest.empty() && code == 0;) {
-    auto const put = ::write(descriptor, rest.data(), std::min(rest.size(), largest_transfer));
-    if (put > 0)
-      rest.remove_prefix(static_cast<std::size_t>(put));
-    else if (put == 0 || errno != EINTR)
-      code = put == 0 ? ENOSPC : errno;
-  }
-  if (::close(descriptor) != 0 && errno != EINTR && code == 0) code = errno;
-  if (code != 0) {
-    ::unlink(path.c_str());
-    throw write_error(code, "writing", path, bytes.size());
-  }
-}
+void write_new_file(std::filesystem::path const& path, std::string_view bytes);
 
 /// wandb-metadata.json: the machine and the command, under the names that W&B's pages look for.
-inline nlohmann::ordered_json metadata_json(RunStart const& start) {
-  nlohmann::ordered_json json;
-  utsname about{};
-  if (::uname(&about) == 0) {
-    json["os"] = std::string(about.sysname) + "-" + about.release + "-" + about.machine;
-    json["host"] = about.nodename;
-  }
-  auto const seconds = std::chrono::system_clock::to_time_t(start.time);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  json["startedAt"] = std::string(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc));
-  if (!start.command.empty()) {
-    json["program"] = start.command.front();
-    json["args"] = std::vector<std::string>(start.command.begin() + 1, start.command.end());
-  }
-  json["cpu_count_logical"] = available_threads();
-  json["cpu"]["model"] = processor_name();
-  long const pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
-  if (pages > 0 && page > 0) json["memory"]["total"] = std::to_string(static_cast<std::int64_t>(pages) * page);
-  return json;
-}
+nlohmann::ordered_json metadata_json(RunStart const& start);
 
 /// One run: its folder, and the log to which records are added in the order of the calls.
 class RunLog {
@@ -341,6 +256,101 @@ HONE_INLINE void RunLog::point_latest(std::filesystem::path const& root) const {
   if (ignored) std::filesystem::remove(made, ignored);
 }
 
+HONE_INLINE LogState read_log(std::filesystem::path const& path) {
+  InputFile const file(path);
+  LogState state;
+  state.end = chunk_header;
+  std::uint64_t end_before = chunk_header;  // of the record that is being read
+  bool ended = false;
+  state.file = FileScanner(file).scan([&](std::uint64_t begin, std::string_view bytes) {
+    auto const view = view_record(bytes);
+    if (view.kind == run && !state.has_run) {
+      state.has_run = true;
+      state.run_id = std::string(find_field(view.content, 1).bytes);
+      state.entity = std::string(find_field(view.content, 2).bytes);
+      state.project = std::string(find_field(view.content, 3).bytes);
+      auto const start = find_field(view.content, 17).bytes;
+      state.start_seconds =
+          static_cast<double>(find_field(start, 1).value) + 1e-9 * static_cast<double>(find_field(start, 2).value);
+    }
+    if (view.kind == exit || view.kind == final || view.kind == footer) {
+      if (!ended) end_before = begin;
+      ended = true;
+    }
+    if (ended) return;
+    ++state.records;
+    if (view.kind != history) return;
+    ProtobufReader fields(view.content);
+    while (auto const field = fields.next()) {
+      if (field->number == 2) state.next_step = static_cast<std::int64_t>(find_field(field->bytes, 1).value) + 1;
+      auto const value = field->number == 1 ? find_field(field->bytes, 16).bytes : std::string_view();
+      if (value.find("incremental-table-file") == value.npos) continue;
+      auto const table = nlohmann::json::parse(value, nullptr, false);
+      if (table.is_object() && table.value("artifact_path", nlohmann::json()).is_string())
+        state.increments[std::string(find_field(field->bytes, 1).bytes)].push_back(table["artifact_path"]);
+    }
+  });
+  state.has_exit = ended;
+  state.end = ended ? end_before : state.file.end;
+  return state;
+}
+
+HONE_INLINE std::filesystem::path log_of(std::filesystem::path const& run_folder, std::string const& id) {
+  return run_folder / ("run-" + id + ".wandb");
+}
+
+HONE_INLINE void make_folder(std::filesystem::path const& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure)
+    throw Error(707, "a folder cannot be made", {.file = folder.string(), .value = failure.message()},
+                "check the path and the permissions");
+}
+
+HONE_INLINE void write_new_file(std::filesystem::path const& path, std::string_view bytes) {
+  make_folder(path.parent_path());
+  int descriptor = -1;
+  do descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) throw write_error(errno, "creating a file", path, bytes.size());
+  int code = 0;
+  for (std::string_view rest = bytes; !rest.empty() && code == 0;) {
+    auto const put = ::write(descriptor, rest.data(), std::min(rest.size(), largest_transfer));
+    if (put > 0)
+      rest.remove_prefix(static_cast<std::size_t>(put));
+    else if (put == 0 || errno != EINTR)
+      code = put == 0 ? ENOSPC : errno;
+  }
+  if (::close(descriptor) != 0 && errno != EINTR && code == 0) code = errno;
+  if (code != 0) {
+    ::unlink(path.c_str());
+    throw write_error(code, "writing", path, bytes.size());
+  }
+}
+
+HONE_INLINE nlohmann::ordered_json metadata_json(RunStart const& start) {
+  nlohmann::ordered_json json;
+  utsname about{};
+  if (::uname(&about) == 0) {
+    json["os"] = std::string(about.sysname) + "-" + about.release + "-" + about.machine;
+    json["host"] = about.nodename;
+  }
+  auto const seconds = std::chrono::system_clock::to_time_t(start.time);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[32];
+  json["startedAt"] = std::string(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc));
+  if (!start.command.empty()) {
+    json["program"] = start.command.front();
+    json["args"] = std::vector<std::string>(start.command.begin() + 1, start.command.end());
+  }
+  json["cpu_count_logical"] = available_threads();
+  json["cpu"]["model"] = processor_name();
+  long const pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
+  if (pages > 0 && page > 0) json["memory"]["total"] = std::to_string(static_cast<std::int64_t>(pages) * page);
+  return json;
+}
+
 #endif
 
 }  // namespace detail::wandb
@@ -357,7 +367,11 @@ struct WandbRepair {
 /// `wandb sync` reads them to their end. Logs that another process is writing are left alone and not listed.
 ///
 /// Errors: E746 not the log of a run, E747 damaged inside, E702 and E705 it cannot be written.
-inline std::vector<WandbRepair> repair_wandb_runs(std::filesystem::path const& folder) {
+std::vector<WandbRepair> repair_wandb_runs(std::filesystem::path const& folder);
+
+#if HONE_BODIES
+
+HONE_INLINE std::vector<WandbRepair> repair_wandb_runs(std::filesystem::path const& folder) {
   std::vector<std::filesystem::path> logs;
   std::error_code ignored;
   for (std::filesystem::directory_iterator run(folder / "wandb", ignored), end; !ignored && run != end;
@@ -380,5 +394,7 @@ inline std::vector<WandbRepair> repair_wandb_runs(std::filesystem::path const& f
   }
   return repaired;
 }
+
+#endif
 
 }  // namespace hone

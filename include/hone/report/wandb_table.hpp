@@ -25,48 +25,14 @@
 namespace hone::detail::wandb {
 
 /// A name as a part of a path: no separators, no control characters, not "." or "..", at most 120 bytes of whole characters.
-inline std::string path_part(std::string_view text) {
-  std::string part = valid_utf8(text);
-  for (char& c : part) {
-    if ((c >= 0 && c < 0x20) || c == 0x7f || std::string_view("/\\:*?\"<>|").find(c) != std::string_view::npos) c = '_';
-  }
-  if (part.size() > 120) {
-    part.resize(120);
-    while (find_invalid_utf8(part)) part.pop_back();
-  }
-  if (part.find_first_not_of('.') == std::string::npos) part = std::string(std::max<std::size_t>(part.size(), 1), '_');
-  return part;
-}
+std::string path_part(std::string_view text);
 
 /// A key with slashes as a relative path that stays below where it is put.
-inline std::string key_path(std::string_view key) {
-  std::string path;
-  for (int parts = 0; !key.empty() && parts < 8; ++parts) {
-    auto const slash = parts == 7 ? key.npos : key.find('/');
-    auto const part = key.substr(0, slash);
-    key = slash == key.npos ? std::string_view() : key.substr(slash + 1);
-    if (part.empty()) continue;
-    if (!path.empty()) path += '/';
-    path += path_part(part);
-  }
-  return path.empty() ? "_" : path;
-}
+std::string key_path(std::string_view key);
 
 /// The name of an artifact as W&B's client makes it of any text: what is not of A-Za-z0-9_.- is left out, and then a
 /// checksum keeps names apart. At most 128 characters.
-inline std::string artifact_name(std::string_view text) {
-  std::string name;
-  for (char const c : text) {
-    bool const plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (plain || c == '_' || c == '-' || c == '.') name += c;
-  }
-  if (name == text && name.size() <= 128) return name;
-  Crc32 crc;
-  crc.add(text);
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(crc.value() >> shift);
-  return name.substr(0, 121) + "-" + base64(bytes, true);
-}
+std::string artifact_name(std::string_view text);
 
 /// A table ready to be written: columns with different names, every row with a cell for each, cells that JSON can hold.
 struct CleanTable {
@@ -147,26 +113,10 @@ HONE_INLINE std::string table_file(CleanTable const& table) {
 
 #endif
 
-inline std::string md5_base64(std::string_view bytes) {
-  Md5 sum;
-  sum.update(bytes);
-  auto const digest = sum.digest();
-  return base64({reinterpret_cast<char const*>(digest.data()), digest.size()});
-}
+std::string md5_base64(std::string_view bytes);
 
 /// MD5 of a file, in Base64, and its size.
-inline std::pair<std::string, std::uint64_t> md5_of_file(std::filesystem::path const& path) {
-  InputFile const file(path);
-  Md5 sum;
-  std::string piece(std::size_t{1} << 20, '\0');
-  std::uint64_t size = 0;
-  while (auto const got = file.read_some(size, piece.data(), piece.size())) {
-    sum.update(piece.data(), got);
-    size += got;
-  }
-  auto const digest = sum.digest();
-  return {base64({reinterpret_cast<char const*>(digest.data()), digest.size()}), size};
-}
+std::pair<std::string, std::uint64_t> md5_of_file(std::filesystem::path const& path);
 
 /// A file of an artifact.
 struct ArtifactEntry {
@@ -189,7 +139,75 @@ struct Artifact {
 };
 
 /// The digest of an artifact: MD5 over a line for each entry, in the order of their paths.
-inline std::string artifact_digest(std::vector<ArtifactEntry> entries) {
+std::string artifact_digest(std::vector<ArtifactEntry> entries);
+
+/// ArtifactRecord
+ProtobufWriter artifact_record(Artifact const& artifact, std::string_view run_id, std::string_view project,
+                               std::string_view entity);
+
+#if HONE_BODIES
+
+HONE_INLINE std::string path_part(std::string_view text) {
+  std::string part = valid_utf8(text);
+  for (char& c : part) {
+    if ((c >= 0 && c < 0x20) || c == 0x7f || std::string_view("/\\:*?\"<>|").find(c) != std::string_view::npos) c = '_';
+  }
+  if (part.size() > 120) {
+    part.resize(120);
+    while (find_invalid_utf8(part)) part.pop_back();
+  }
+  if (part.find_first_not_of('.') == std::string::npos) part = std::string(std::max<std::size_t>(part.size(), 1), '_');
+  return part;
+}
+
+HONE_INLINE std::string key_path(std::string_view key) {
+  std::string path;
+  for (int parts = 0; !key.empty() && parts < 8; ++parts) {
+    auto const slash = parts == 7 ? key.npos : key.find('/');
+    auto const part = key.substr(0, slash);
+    key = slash == key.npos ? std::string_view() : key.substr(slash + 1);
+    if (part.empty()) continue;
+    if (!path.empty()) path += '/';
+    path += path_part(part);
+  }
+  return path.empty() ? "_" : path;
+}
+
+HONE_INLINE std::string artifact_name(std::string_view text) {
+  std::string name;
+  for (char const c : text) {
+    bool const plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (plain || c == '_' || c == '-' || c == '.') name += c;
+  }
+  if (name == text && name.size() <= 128) return name;
+  Crc32 crc;
+  crc.add(text);
+  std::string bytes;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(crc.value() >> shift);
+  return name.substr(0, 121) + "-" + base64(bytes, true);
+}
+
+HONE_INLINE std::string md5_base64(std::string_view bytes) {
+  Md5 sum;
+  sum.update(bytes);
+  auto const digest = sum.digest();
+  return base64({reinterpret_cast<char const*>(digest.data()), digest.size()});
+}
+
+HONE_INLINE std::pair<std::string, std::uint64_t> md5_of_file(std::filesystem::path const& path) {
+  InputFile const file(path);
+  Md5 sum;
+  std::string piece(std::size_t{1} << 20, '\0');
+  std::uint64_t size = 0;
+  while (auto const got = file.read_some(size, piece.data(), piece.size())) {
+    sum.update(piece.data(), got);
+    size += got;
+  }
+  auto const digest = sum.digest();
+  return {base64({reinterpret_cast<char const*>(digest.data()), digest.size()}), size};
+}
+
+HONE_INLINE std::string artifact_digest(std::vector<ArtifactEntry> entries) {
   std::sort(entries.begin(), entries.end(), [](auto const& a, auto const& b) { return a.path < b.path; });
   Md5 sum;
   sum.update("wandb-artifact-manifest-v1\n");
@@ -197,9 +215,8 @@ inline std::string artifact_digest(std::vector<ArtifactEntry> entries) {
   return hexadecimal(sum.digest());
 }
 
-/// ArtifactRecord
-inline ProtobufWriter artifact_record(Artifact const& artifact, std::string_view run_id, std::string_view project,
-                                      std::string_view entity) {
+HONE_INLINE ProtobufWriter artifact_record(Artifact const& artifact, std::string_view run_id, std::string_view project,
+                                           std::string_view entity) {
   ProtobufWriter manifest;
   manifest.integer(1, 1).text(2, "wandb-storage-policy-v1");
   manifest.message(3, ProtobufWriter().text(1, "storageLayout").text(2, "\"V2\""));
@@ -217,5 +234,7 @@ inline ProtobufWriter artifact_record(Artifact const& artifact, std::string_view
   writer.message(12, manifest).integer(14, 1).text(15, artifact.client_id).text(16, artifact.sequence_client_id);
   return writer.text(20, "MANIFEST_MD5").integer(100, artifact.incremental ? 1 : 0);
 }
+
+#endif
 
 }  // namespace hone::detail::wandb
