@@ -23,14 +23,19 @@ inline data::Imdb demo_reviews(data::ImdbOptions const& subset) {
   return data::demo_reviews(options);
 }
 
-/// A tiny BERT for them, with a vocabulary learnt from the training texts alone.
-template <class Model>
-Model demo_model(data::Dataset const& train, typename Model::ModelOptions options) {
+/// A vocabulary learnt from the training texts alone.
+inline Tokenizer demo_tokenizer(data::Dataset const& train) {
   WordPieceTrainerOptions vocabulary;
   vocabulary.vocabulary_size = 1000;
   TokenizerOptions cutting;
   cutting.lowercase = true;
-  Tokenizer tokenizer = Tokenizer::from_tokens(train_wordpiece(train.texts, vocabulary), cutting);
+  return Tokenizer::from_tokens(train_wordpiece(train.texts, vocabulary), cutting);
+}
+
+/// A tiny BERT for them, with a vocabulary learnt from the training texts alone.
+template <class Model>
+Model demo_model(data::Dataset const& train, typename Model::ModelOptions options) {
+  Tokenizer tokenizer = demo_tokenizer(train);
   BertConfig config;
   config.vocab_size = tokenizer.vocabulary_size();
   config.hidden_size = 64;

@@ -123,6 +123,42 @@ void train_and_test(Model<B>& model, data::Imdb const& reviews, Trainer<Model<B>
   log.finish(results, fitted.interrupted, [&model] { return weights_sha256(model); });
 }
 
+// What a person should see before the run: model, reviews, settings.
+inline void introduce(Settings const& settings, BertConfig const& config, Index parameters, int threads,
+                      Ledger const& ledger, Tokenizer const& tokenizer, std::string const& memory, data::Imdb const& reviews,
+                      Console& console) {
+  console.title("Model");
+  console.print(describe(config, parameters, threads));
+  if (!settings.computing.empty()) console.print(settings.computing);
+  console.print(settings.is_demo() ? "all parameters are new: nothing is pretrained here" : ledger.summary());
+  for (auto const& note : tokenizer.notes()) console.print(printable_text(note));
+  if (!memory.empty()) console.print("memory for training: " + memory);
+  console.title("Reviews");
+  console.print("train: " + data_summary(reviews.train) + "\n       " +
+                length_summary(reviews.train.tokens, settings.max_length));
+  console.print("test:  " + data_summary(reviews.test) + "\n       " +
+                length_summary(reviews.test.tokens, settings.max_length));
+  if (!reviews.problems.empty()) console.print("problems in the data:\n" + problems_text(reviews.problems));
+  console.title("Settings");
+  console.print(describe(settings, console.terminal().width));
+}
+
+// Looks for mistakes in weights, data and settings. Errors: E928 one was found that no training can mend, and --strict.
+template <Backend B>
+std::vector<Finding> ask_doctor(Model<B>& model, data::Imdb const& reviews, Training const& recipe,
+                                TrainerOptions const& training, std::filesystem::path const& folder,
+                                Settings const& settings, Console& console) {
+  DoctorOptions doctor;
+  doctor.training = training;
+  doctor.folder = folder;
+  doctor.max_length = settings.max_length;
+  console.title("Doctor");
+  auto findings = examine(model, reviews.train, &reviews.test, recipe, doctor);
+  console.print(findings_text(shown_findings(findings, settings.doctor_only), console.terminal()));
+  if (settings.strict || settings.doctor_only) refuse_errors(findings);
+  return findings;
+}
+
 // What to do, and with what: a backend's options name its threads or its device.
 template <Backend B>
 int finetune(Settings settings, typename B::Options const& backend) {
@@ -166,34 +202,18 @@ int finetune(Settings settings, typename B::Options const& backend) {
   else
     reviews = tokenised_reviews(model, settings.data, subset, settings.token_cache, console);
 
-  console.title("Model");
-  console.print(describe(model.config(), model.parameters().values(), model.context().threads()));
-  if (!settings.computing.empty()) console.print(settings.computing);
-  console.print(settings.is_demo() ? "all parameters are new: nothing is pretrained here" : model.ledger().summary());
-  for (auto const& note : model.tokenizer().notes()) console.print(printable_text(note));
-  if (!settings.is_demo())
-    console.print("memory for training: " + MemoryPlan::size_text(plan.total()) +
-                  (settings.memory_plan ? "\n" + plan.text() : " (--memory-plan shows its parts)"));
-  console.title("Reviews");
-  console.print("train: " + data_summary(reviews.train) + "\n       " +
-                length_summary(reviews.train.tokens, settings.max_length));
-  console.print("test:  " + data_summary(reviews.test) + "\n       " +
-                length_summary(reviews.test.tokens, settings.max_length));
-  if (!reviews.problems.empty()) console.print("problems in the data:\n" + problems_text(reviews.problems));
-  console.title("Settings");
-  console.print(describe(settings, console.terminal().width));
+  std::string const memory = settings.is_demo()
+                                 ? ""
+                                 : MemoryPlan::size_text(plan.total()) +
+                                       (settings.memory_plan ? "\n" + plan.text() : " (--memory-plan shows its parts)");
+  introduce(settings, model.config(), model.parameters().values(), model.context().threads(), model.ledger(),
+            model.tokenizer(), memory, reviews, console);
 
   // 3. The doctor looks for mistakes in weights, data and settings.
   std::vector<Finding> findings;
   if (settings.doctor || settings.doctor_only) {
-    DoctorOptions doctor;
-    doctor.training = training;
-    doctor.folder = folder ? folder->path() : std::filesystem::current_path();
-    doctor.max_length = settings.max_length;
-    console.title("Doctor");
-    findings = examine(model, reviews.train, &reviews.test, recipe, doctor);
-    console.print(findings_text(shown_findings(findings, settings.doctor_only), console.terminal()));
-    if (settings.strict || settings.doctor_only) refuse_errors(findings);
+    findings = ask_doctor<B>(model, reviews, recipe, training, folder ? folder->path() : std::filesystem::current_path(),
+                             settings, console);
     if (settings.doctor_only) return 0;
     if (gravest(findings) == Severity::error) console.print("the run goes on all the same (--strict would end it here)");
   }

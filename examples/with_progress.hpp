@@ -37,34 +37,41 @@ inline data::TokenCache token_cache(std::string const& option) {
 
 /// The reviews of a folder or an archive as tokens, cut at subset.max_length; from the cache if they are there.
 /// Errors: those of read_imdb. What is wrong with a cache is a line on the console.
-template <class M>
-data::Imdb tokenised_reviews(M& model, std::filesystem::path const& path, data::ImdbOptions subset,
-                             std::string const& cache_option, Console& console) {
+inline data::Imdb tokenised_reviews(Tokenizer const& tokenizer, ThreadPool& pool, std::filesystem::path const& path,
+                                    data::ImdbOptions subset, std::string const& cache_option, Console& console) {
   data::TokenCache cache = token_cache(cache_option);
   data::Imdb reviews;
   {
     PassingProgress progress(console, "reading reviews:");
     subset.on_progress = [&](std::size_t count) { progress(Index(count)); };
-    reviews = data::imdb(path, model.tokenizer(), subset, model.context().pool(), cache);
+    reviews = data::imdb(path, tokenizer, subset, pool, cache);
   }
   for (std::string const& note : cache.notes()) console.print(printable_text(note));
   if (cache.was_read()) console.print("reviews from the token cache " + printable_text(cache.file().string()));
   if (cache.was_written()) console.print("token cache written: " + printable_text(cache.file().string()));
   return reviews;
 }
+template <class M>
+data::Imdb tokenised_reviews(M& model, std::filesystem::path const& path, data::ImdbOptions const& subset,
+                             std::string const& cache_option, Console& console) {
+  return tokenised_reviews(model.tokenizer(), model.context().pool(), path, subset, cache_option, console);
+}
 
 /// Texts become tokens, [CLS] ... [SEP], without padding; piece by piece, so that it can be seen how far it is.
-template <class M>
-void tokenise(M& model, data::Dataset& data, Index max_length, Console& console) {
+inline void tokenise(Tokenizer const& tokenizer, ThreadPool& pool, data::Dataset& data, Index max_length, Console& console) {
   constexpr std::size_t piece = 1024;
   PassingProgress progress(console, "tokenising");
   data.tokens = {};
   for (std::size_t begin = 0; begin < data.size(); begin += piece) {
     auto const some = std::span<std::string const>(data.texts).subspan(begin, std::min(piece, data.size() - begin));
-    RaggedTokens const tokens = model.tokenizer().encode_batch(some, max_length, model.context().pool());
+    RaggedTokens const tokens = tokenizer.encode_batch(some, max_length, pool);
     for (std::size_t i = 0; i < tokens.size(); ++i) data.tokens.push_back(tokens[i]);
     progress(Index(begin + some.size()), Index(data.size()));
   }
+}
+template <class M>
+void tokenise(M& model, data::Dataset& data, Index max_length, Console& console) {
+  tokenise(model.tokenizer(), model.context().pool(), data, max_length, console);
 }
 
 }  // namespace hone::examples

@@ -179,11 +179,8 @@ class BertClassifier {
     contributions_ = parameters_->contributions();
     auto const work = part == 0 ? StepKey::Work::first_batch : StepKey::Work::later_batch;
     run_step(*context_, StepKey{work, batch.rows, batch.size}, [&] {
-      parameters_->set_contributions(contributions_);
-      workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows, batch.size, batch.first_example, true); });
-      Pass<B> pass{*context_, *parameters_, Staged::batch(step_memory_.data(), batch), key};
+      Pass<B> pass = forward(batch, key);
       auto const labels = Staged::labels(step_memory_.data(), batch);
-      forward(pass);
       for_each_index<HeadList::count>([&](auto i) {
         auto& head = cache_.heads[i];
         using Loss = typename WeightedSum<L...>::template At<i>;
@@ -273,6 +270,8 @@ class BertClassifier {
                    PlannedBatches batches);
 
   void forward(Pass<B>& pass);
+  /// The same for a batch that was uploaded: places what it needs, first.
+  Pass<B> forward(typename Staged::Part const& batch, DropoutKey key);
   void backward(Pass<B>& pass);
 
   void check_attribution(RaggedBatch const& batch, std::size_t head, std::span<Index const> classes) const;
@@ -540,6 +539,15 @@ void BertClassifier<B, HeadList>::forward(Pass<B>& pass) {
     heads_[i].forward(pass, cache_.cls, head.x, head.linear);
     run<B>(*context_, MapForward<P, typename HeadAt<i>::Map>{head.x, head.y});
   });
+}
+
+template <Backend B, class HeadList>
+Pass<B> BertClassifier<B, HeadList>::forward(typename Staged::Part const& batch, DropoutKey key) {
+  parameters_->set_contributions(contributions_);
+  workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows, batch.size, batch.first_example, true); });
+  Pass<B> pass{*context_, *parameters_, Staged::batch(step_memory_.data(), batch), key};
+  forward(pass);
+  return pass;
 }
 
 template <Backend B, class HeadList>

@@ -100,16 +100,33 @@ struct ReportData {
   }
 };
 
+namespace detail {
+
+void add_tensor(Sha256& sum, std::string const& name, void const* values, std::size_t bytes);
+std::string hex_of(Sha256& sum);
+
+#if HONE_BODIES
+
+HONE_INLINE void add_tensor(Sha256& sum, std::string const& name, void const* values, std::size_t bytes) {
+  sum.update(name);
+  sum.update(values, bytes);
+}
+
+HONE_INLINE std::string hex_of(Sha256& sum) { return sum.hex(); }
+
+#endif
+
+}  // namespace detail
+
 /// The SHA-256 of all parameters of a model, in their order: two models with the same are the same to the bit.
 template <class Model>
 std::string weights_sha256(Model const& model) {
   Sha256 sum;
   for (Index id = 0; id < model.parameters().count(); ++id) {
     auto const values = model.parameters().get(id);
-    sum.update(model.parameters().info(id).name);
-    sum.update(values.data(), values.size() * sizeof(values[0]));
+    detail::add_tensor(sum, model.parameters().info(id).name, values.data(), values.size() * sizeof(values[0]));
   }
-  return sum.hex();
+  return detail::hex_of(sum);
 }
 
 namespace detail {
