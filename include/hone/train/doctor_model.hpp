@@ -27,6 +27,12 @@ namespace hone {
 
 namespace detail {
 
+/// D20: cross entropy of new classifying heads, against ln K.
+Finding first_loss_finding(std::string const& head, Index classes, double loss, bool loaded);
+
+/// D21: whether a head that gives numbers begins anywhere near its labels.
+Finding scale_finding(HeadLabels const& labels, double error, bool loaded);
+
 /// examine_model for a model of any type.
 ///
 /// @param warms_up  the schedule begins low
@@ -35,8 +41,7 @@ std::vector<Finding> examine_model(Exam& exam, std::span<HeadLabels const> heads
 
 #if HONE_BODIES
 
-/// D20: cross entropy of new classifying heads, against ln K.
-inline Finding first_loss_finding(std::string const& head, Index classes, double loss, bool loaded) {
+HONE_INLINE Finding first_loss_finding(std::string const& head, Index classes, double loss, bool loaded) {
   double const chance = std::log(static_cast<double>(classes));
   Finding finding{"D20", Severity::ok, "", "", "", {}};
   *finding.data = {{"head", head}, {"cross_entropy", loss}, {"ln_k", chance}};
@@ -60,8 +65,7 @@ inline Finding first_loss_finding(std::string const& head, Index classes, double
   return finding;
 }
 
-/// D21: whether a head that gives numbers begins anywhere near its labels.
-inline Finding scale_finding(HeadLabels const& labels, double error, bool loaded) {
+HONE_INLINE Finding scale_finding(HeadLabels const& labels, double error, bool loaded) {
   std::vector<double> sorted(labels.values.begin(), labels.values.end());
   std::sort(sorted.begin(), sorted.end());
   double const median = sorted[sorted.size() / 2];

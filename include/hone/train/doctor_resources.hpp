@@ -31,6 +31,14 @@ namespace detail {
 /// D30. What the model holds already (weights and gradients) is part of the plan, and of what is taken now.
 Finding memory_finding(MemoryPlan const& plan, std::uint64_t held);
 
+/// The free space where a folder is or will be; 0: not known.
+std::uint64_t free_disk_space(std::filesystem::path folder);
+
+/// D31.
+Finding disk_finding(std::uint64_t needed, std::uint64_t available);
+/// D32.
+Finding time_finding(double train_seconds, double test_seconds, Index steps);
+
 /// D31 and D32, for a model of so many values.
 void add_disk_and_time(std::vector<Finding>& findings, std::uint64_t values, data::Dataset const& train,
                        data::Dataset const* test, DoctorOptions const& options, DoctorSpeed const& speed);
@@ -52,8 +60,7 @@ HONE_INLINE Finding memory_finding(MemoryPlan const& plan, std::uint64_t held) {
   return finding;
 }
 
-/// The free space where a folder is or will be; 0: not known.
-inline std::uint64_t free_disk_space(std::filesystem::path folder) {
+HONE_INLINE std::uint64_t free_disk_space(std::filesystem::path folder) {
   std::error_code failure;
   folder = std::filesystem::absolute(folder, failure);
   while (!folder.empty() && !std::filesystem::exists(folder, failure) && folder != folder.parent_path())
@@ -62,8 +69,7 @@ inline std::uint64_t free_disk_space(std::filesystem::path folder) {
   return failure ? 0 : static_cast<std::uint64_t>(space.available);
 }
 
-/// D31.
-inline Finding disk_finding(std::uint64_t needed, std::uint64_t available) {
+HONE_INLINE Finding disk_finding(std::uint64_t needed, std::uint64_t available) {
   Finding finding{"D31", Severity::ok, "", "", "", {}};
   *finding.data = {{"planned", needed}, {"available", available}};
   finding.title = "disk: about " + MemoryPlan::size_text(needed) + " for the model and the logs, " +
@@ -75,8 +81,7 @@ inline Finding disk_finding(std::uint64_t needed, std::uint64_t available) {
   return finding;
 }
 
-/// D32.
-inline Finding time_finding(double train_seconds, double test_seconds, Index steps) {
+HONE_INLINE Finding time_finding(double train_seconds, double test_seconds, Index steps) {
   Finding finding{"D32", Severity::ok, "", "", "", {}};
   *finding.data = {{"train_seconds", train_seconds}, {"test_seconds", test_seconds}};
   finding.title = "time: about " + seconds_text(train_seconds) + " for " + counted(std::size_t(steps), "step");
