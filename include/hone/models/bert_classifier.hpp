@@ -192,7 +192,10 @@ class BertClassifier {
     });
   }
   /// Ends the gradients of the step; call before clipping and the optimizer.
-  void end_step();
+  void end_step() {
+    parameters_->end_step();
+    in_step_ = false;
+  }
 
   /// The losses of the step so far, of all heads, where the backend's memory is.
   VectorView<S const> step_losses() const {
@@ -253,30 +256,120 @@ class BertClassifier {
     return names;
   }
 
-  void reserve_results(Index examples);
+  void reserve_results(Index examples) {
+    if (results_.examples >= examples) return;
+    for_each_index<HeadList::count>(
+        [&](auto i) { results_.outputs[i] = Buffer<B, S>(*context_, examples * HeadAt<i>::width); });
+    results_.losses = Buffer<B, S>(*context_, Index(HeadList::count) * examples);
+    results_.examples = examples;
+  }
   VectorView<S> losses_of(std::size_t head, Index first, Index count) const {
     return results_.losses.view().slice(Index(head) * step_examples_ + first, count);
   }
 
   /// Checks the batch and plans its memory.
-  void prepare(RaggedBatch const& batch, Index examples, bool training);
+  void prepare(RaggedBatch const& batch, Index examples, bool training) {
+    batch.check(config_.vocab_size, config_.max_position_embeddings, config_.type_vocab_size);
+    Index const first = training ? batch.first_example : 0;
+    check_place(first + batch.size(), examples);
+    reserve_results(examples);
+    workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows(), batch.size(), first, training); });
+  }
   /// Takes the memory that the batches of a step need.
-  void make_room(Staged const& staged);
-  static void check_place(Index end, Index examples);
+  void make_room(Staged const& staged) {
+    for (auto const& part : staged.parts()) {
+      check_place(part.first_example + part.size, step_examples_);
+      workspace_.reserve([&](Plan& plan) { plan_batch(plan, part.rows, part.size, part.first_example, true); });
+    }
+    std::size_t const bytes = staged.memory().size();
+    if (step_memory_.size() < Index(bytes)) {
+      step_memory_ = {};
+      step_memory_ = Buffer<B, std::byte>(*context_, Index(with_reserve(bytes)));
+    }
+    parts_ = staged.parts();
+  }
+  static void check_place(Index end, Index examples) {
+    if (end > examples)
+      throw Error(610, "a batch lies outside its training step",
+                  {.value = std::to_string(end), .allowed = "up to " + std::to_string(examples) + " examples"},
+                  "call begin_step with the number of examples of all batches of the step");
+  }
   /// Places what forward and backward of a batch need; `first` is the place of its first sequence in the results.
-  void plan_batch(Plan& plan, Index rows, Index size, Index first, bool training);
+  void plan_batch(Plan& plan, Index rows, Index size, Index first, bool training) {
+    Index const width = config_.hidden_size;
+    cache_.cls = plan.saved.matrix<A>(size, width);
+    cache_.dcls = plan.saved.matrix<A>(size, width);
+    for_each_index<HeadList::count>([&](auto i) {
+      auto& head = cache_.heads[i];
+      Index const outputs = HeadAt<i>::width;
+      head.x = plan.saved.matrix<A>(size, outputs);
+      head.dx = plan.saved.matrix<A>(size, outputs);
+      head.dy = plan.saved.matrix<S>(size, outputs);
+      head.y = {results_.outputs[i].data() + first * outputs, size, outputs};
+      head.linear = heads_[i].plan(plan, size);
+    });
+    cache_.encoder = encoder_.plan(plan, rows, size, ReadRows::first, training, std::move(cache_.encoder));
+  }
   /// What batches take, beside the parameters: see memory_plan.
   void plan_memory(MemoryPlan& plan, Index rows, Index size, Index step_examples, Index step_batches, bool training,
                    PlannedBatches batches);
 
-  void forward(Pass<B>& pass);
+  void forward(Pass<B>& pass) {
+    encoder_.forward(pass, cache_.encoder);
+    dropout_.forward(pass, cache_.encoder.output(), cache_.cls, cache_.dropout);
+    for_each_index<HeadList::count>([&](auto i) {
+      auto& head = cache_.heads[i];
+      heads_[i].forward(pass, cache_.cls, head.x, head.linear);
+      run<B>(*context_, MapForward<P, typename HeadAt<i>::Map>{head.x, head.y});
+    });
+  }
   /// The same for a batch that was uploaded: places what it needs, first.
   Pass<B> forward(typename Staged::Part const& batch, DropoutKey key);
   void backward(Pass<B>& pass);
 
-  void check_attribution(RaggedBatch const& batch, std::size_t head, std::span<Index const> classes) const;
+  void check_attribution(RaggedBatch const& batch, std::size_t head, std::span<Index const> classes) const {
+    if (head >= HeadList::count)
+      throw Error(750, "the model has no head of this number",
+                  {.value = std::to_string(head), .allowed = "0 to " + std::to_string(HeadList::count - 1)},
+                  "give the place of a head in the model's list");
+    if (in_step_)
+      throw Error(752, "attributions were asked for within a training step", {},
+                  "call end_step first: its gradients would be lost");
+    Index allowed = 0;
+    for_each_index<HeadList::count>([&](auto i) {
+      // (clang 14 takes a requires-expression about HeadAt<i> for false here.)
+      if constexpr (ClassifyingHead<HeadAt<i>>)
+        if (i == head) allowed = HeadAt<i>::width;
+    });
+    detail::check_attributed_classes(classes, batch.size(), allowed);
+  }
   Attributions attribute_heads(RaggedBatch const& batch, std::size_t begin, std::size_t end,
-                               std::span<Index const> classes);
+                               std::span<Index const> classes) {
+    RaggedBatch alone = batch;  // the place in a training step plays no part
+    alone.first_example = 0;
+    prepare(alone, alone.size(), true);
+    Pass<B> pass{*context_, *parameters_, memory_.upload(alone), {}, true, true};
+    forward(pass);
+    auto const e = cache_.encoder.encoder.inputs.front();
+    HostMatrix const embedded = download<A>(e.data, e.rows, e.cols);
+    Attributions all;
+    for_each_index<HeadList::count>([&](auto i) {
+      if (i < begin || i >= end) return;
+      auto& head = cache_.heads[i];
+      HostMatrix const y = download<S>(head.y.data, alone.size(), HeadAt<i>::width);
+      auto const dy = detail::picked_outputs<S>(y, classes);
+      context_->upload(head.dy.data, dy.data(), dy.size() * sizeof(S));
+      run<B>(*context_, MapBackward<P, typename HeadAt<i>::Map>{head.x, head.dy, head.dx});
+      heads_[i].backward(pass, head.dx, cache_.dcls, head.linear);
+      dropout_.backward(pass, cache_.dcls, cache_.dcls, cache_.dropout);
+      auto const de = encoder_.backward_to_embedding(pass, cache_.dcls, cache_.encoder);
+      HostMatrix const gradient = download<A>(de.data, de.rows, de.cols);
+      all[i] = detail::gradient_times_input(gradient, embedded, alone);
+    });
+    parameters_->begin_step();  // what was written to gradients is no step's
+    parameters_->end_step();
+    return all;
+  }
 
   template <class T>
   HostMatrix download(T const* from, Index rows, Index cols) {
@@ -286,8 +379,18 @@ class BertClassifier {
     return {std::vector<double>(host.begin(), host.end()), cols};
   }
   /// Copies to the host into memory that is used again.
-  void fetch(S const* from, Index count, std::vector<double>& to);
-  void fetch_outputs(Index count, Outputs<HeadList>& outputs);
+  void fetch(S const* from, Index count, std::vector<double>& to) {
+    fetched_.resize(std::size_t(count));
+    context_->download(fetched_.data(), from, fetched_.size() * sizeof(S));
+    context_->synchronize();
+    to.assign(fetched_.begin(), fetched_.end());
+  }
+  void fetch_outputs(Index count, Outputs<HeadList>& outputs) {
+    for_each_index<HeadList::count>([&](auto i) {
+      outputs.heads[i].cols = HeadAt<i>::width;
+      fetch(results_.outputs[i].data(), count * HeadAt<i>::width, outputs.heads[i].values);
+    });
+  }
 
   std::unique_ptr<typename B::Context> context_;
   BertConfig config_;
@@ -310,7 +413,7 @@ class BertClassifier {
   bool in_step_ = false;
 };
 
-// What is long is defined here and is not inline, so that it can be compiled elsewhere.
+// What is long and called from templates is defined here and is not inline, so that it can be compiled elsewhere.
 
 template <Backend B, class HeadList>
 BertClassifier<B, HeadList>::BertClassifier(BertClassifier&&) noexcept = default;
@@ -394,12 +497,6 @@ void BertClassifier<B, HeadList>::upload(Staged const& staged) {
 }
 
 template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::end_step() {
-  parameters_->end_step();
-  in_step_ = false;
-}
-
-template <Backend B, class HeadList>
 typename BertClassifier<B, HeadList>::StepResults BertClassifier<B, HeadList>::step_results(StepResults results) {
   fetch_outputs(step_examples_, results.outputs);
   for (std::size_t i = 0; i < HeadList::count; ++i)
@@ -426,63 +523,6 @@ BertClassifier<B, HeadList>::BertClassifier(BertConfig config, std::optional<Tok
       memory_(*context_),
       own_(*context_) {
   if (tokenizer_) check_tokenizer(*tokenizer_, config_);
-}
-
-template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::reserve_results(Index examples) {
-  if (results_.examples >= examples) return;
-  for_each_index<HeadList::count>(
-      [&](auto i) { results_.outputs[i] = Buffer<B, S>(*context_, examples * HeadAt<i>::width); });
-  results_.losses = Buffer<B, S>(*context_, Index(HeadList::count) * examples);
-  results_.examples = examples;
-}
-
-template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::prepare(RaggedBatch const& batch, Index examples, bool training) {
-  batch.check(config_.vocab_size, config_.max_position_embeddings, config_.type_vocab_size);
-  Index const first = training ? batch.first_example : 0;
-  check_place(first + batch.size(), examples);
-  reserve_results(examples);
-  workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows(), batch.size(), first, training); });
-}
-
-template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::make_room(Staged const& staged) {
-  for (auto const& part : staged.parts()) {
-    check_place(part.first_example + part.size, step_examples_);
-    workspace_.reserve([&](Plan& plan) { plan_batch(plan, part.rows, part.size, part.first_example, true); });
-  }
-  std::size_t const bytes = staged.memory().size();
-  if (step_memory_.size() < Index(bytes)) {
-    step_memory_ = {};
-    step_memory_ = Buffer<B, std::byte>(*context_, Index(with_reserve(bytes)));
-  }
-  parts_ = staged.parts();
-}
-
-template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::check_place(Index end, Index examples) {
-  if (end > examples)
-    throw Error(610, "a batch lies outside its training step",
-                {.value = std::to_string(end), .allowed = "up to " + std::to_string(examples) + " examples"},
-                "call begin_step with the number of examples of all batches of the step");
-}
-
-template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::plan_batch(Plan& plan, Index rows, Index size, Index first, bool training) {
-  Index const width = config_.hidden_size;
-  cache_.cls = plan.saved.matrix<A>(size, width);
-  cache_.dcls = plan.saved.matrix<A>(size, width);
-  for_each_index<HeadList::count>([&](auto i) {
-    auto& head = cache_.heads[i];
-    Index const outputs = HeadAt<i>::width;
-    head.x = plan.saved.matrix<A>(size, outputs);
-    head.dx = plan.saved.matrix<A>(size, outputs);
-    head.dy = plan.saved.matrix<S>(size, outputs);
-    head.y = {results_.outputs[i].data() + first * outputs, size, outputs};
-    head.linear = heads_[i].plan(plan, size);
-  });
-  cache_.encoder = encoder_.plan(plan, rows, size, ReadRows::first, training, std::move(cache_.encoder));
 }
 
 template <Backend B, class HeadList>
@@ -531,17 +571,6 @@ void BertClassifier<B, HeadList>::plan_memory(MemoryPlan& plan, Index rows, Inde
 }
 
 template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::forward(Pass<B>& pass) {
-  encoder_.forward(pass, cache_.encoder);
-  dropout_.forward(pass, cache_.encoder.output(), cache_.cls, cache_.dropout);
-  for_each_index<HeadList::count>([&](auto i) {
-    auto& head = cache_.heads[i];
-    heads_[i].forward(pass, cache_.cls, head.x, head.linear);
-    run<B>(*context_, MapForward<P, typename HeadAt<i>::Map>{head.x, head.y});
-  });
-}
-
-template <Backend B, class HeadList>
 Pass<B> BertClassifier<B, HeadList>::forward(typename Staged::Part const& batch, DropoutKey key) {
   parameters_->set_contributions(contributions_);
   workspace_.plan([&](Plan& plan) { plan_batch(plan, batch.rows, batch.size, batch.first_example, true); });
@@ -561,76 +590,9 @@ void BertClassifier<B, HeadList>::backward(Pass<B>& pass) {
   encoder_.backward(pass, cache_.dcls, cache_.encoder);
 }
 
-template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::check_attribution(RaggedBatch const& batch, std::size_t head,
-                                                    std::span<Index const> classes) const {
-  if (head >= HeadList::count)
-    throw Error(750, "the model has no head of this number",
-                {.value = std::to_string(head), .allowed = "0 to " + std::to_string(HeadList::count - 1)},
-                "give the place of a head in the model's list");
-  if (in_step_)
-    throw Error(752, "attributions were asked for within a training step", {},
-                "call end_step first: its gradients would be lost");
-  Index allowed = 0;
-  for_each_index<HeadList::count>([&](auto i) {
-    // (clang 14 takes a requires-expression about HeadAt<i> for false here.)
-    if constexpr (ClassifyingHead<HeadAt<i>>)
-      if (i == head) allowed = HeadAt<i>::width;
-  });
-  detail::check_attributed_classes(classes, batch.size(), allowed);
-}
-
-template <Backend B, class HeadList>
-typename BertClassifier<B, HeadList>::Attributions BertClassifier<B, HeadList>::attribute_heads(
-    RaggedBatch const& batch, std::size_t begin, std::size_t end, std::span<Index const> classes) {
-  RaggedBatch alone = batch;  // the place in a training step plays no part
-  alone.first_example = 0;
-  prepare(alone, alone.size(), true);
-  Pass<B> pass{*context_, *parameters_, memory_.upload(alone), {}, true, true};
-  forward(pass);
-  auto const e = cache_.encoder.encoder.inputs.front();
-  HostMatrix const embedded = download<A>(e.data, e.rows, e.cols);
-  Attributions all;
-  for_each_index<HeadList::count>([&](auto i) {
-    if (i < begin || i >= end) return;
-    auto& head = cache_.heads[i];
-    HostMatrix const y = download<S>(head.y.data, alone.size(), HeadAt<i>::width);
-    auto const dy = detail::picked_outputs<S>(y, classes);
-    context_->upload(head.dy.data, dy.data(), dy.size() * sizeof(S));
-    run<B>(*context_, MapBackward<P, typename HeadAt<i>::Map>{head.x, head.dy, head.dx});
-    heads_[i].backward(pass, head.dx, cache_.dcls, head.linear);
-    dropout_.backward(pass, cache_.dcls, cache_.dcls, cache_.dropout);
-    auto const de = encoder_.backward_to_embedding(pass, cache_.dcls, cache_.encoder);
-    HostMatrix const gradient = download<A>(de.data, de.rows, de.cols);
-    all[i] = detail::gradient_times_input(gradient, embedded, alone);
-  });
-  parameters_->begin_step();  // what was written to gradients is no step's
-  parameters_->end_step();
-  return all;
-}
-
-template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::fetch(S const* from, Index count, std::vector<double>& to) {
-  fetched_.resize(std::size_t(count));
-  context_->download(fetched_.data(), from, fetched_.size() * sizeof(S));
-  context_->synchronize();
-  to.assign(fetched_.begin(), fetched_.end());
-}
-
-template <Backend B, class HeadList>
-void BertClassifier<B, HeadList>::fetch_outputs(Index count, Outputs<HeadList>& outputs) {
-  for_each_index<HeadList::count>([&](auto i) {
-    outputs.heads[i].cols = HeadAt<i>::width;
-    fetch(results_.outputs[i].data(), count * HeadAt<i>::width, outputs.heads[i].values);
-  });
-}
-
 // A program may compile the models once, apart from the rest, as it may the kernels (cpu/kernels.hpp). Models with heads of
 // one's own are compiled where they are used; their encoder is not.
 #if defined(HONE_KERNELS_ELSEWHERE)
-extern template class BertEncoder<Cpu<fp32>>;
-extern template class BertEncoder<Cpu<fp64>>;
-extern template class BertEncoder<Cpu<mixed>>;
 extern template class BertClassifier<Cpu<fp32>, SentimentAndStars>;
 extern template class BertClassifier<Cpu<mixed>, SentimentAndStars>;
 #endif

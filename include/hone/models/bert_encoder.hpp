@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "hone/cpu/backend.hpp"
 #include "hone/layers/embedding.hpp"
 #include "hone/layers/encoder.hpp"
 #include "hone/models/bert_config.hpp"
@@ -96,5 +97,12 @@ Matrix<B> BertEncoder<B>::backward_to_embedding(Pass<B>& pass, Matrix<B> dy, Cac
   encoder_.backward(pass, dy, cache.dx, cache.encoder);
   return cache.dx;
 }
+
+// Compiled once, apart from the rest, where a program wants that: see bert_classifier.hpp.
+#if defined(HONE_KERNELS_ELSEWHERE)
+extern template class BertEncoder<Cpu<fp32>>;
+extern template class BertEncoder<Cpu<fp64>>;
+extern template class BertEncoder<Cpu<mixed>>;
+#endif
 
 }  // namespace hone
