@@ -73,7 +73,8 @@ class PackedWeights {
   T const* packed(MatrixView<W const> weight, WeightForm form, WeightFormat format, std::uint64_t version, Index count,
                   Pack const& pack) {
     std::lock_guard<std::mutex> lock(mutex_);
-    Entry& entry = entry_of({weight.data, weight.rows, weight.cols, weight.stride, form, format});
+    Key const key(weight.data, weight.rows, weight.cols, weight.stride, form, format);  // nvcc takes no braces here
+    Entry& entry = entry_of(key);
     if (entry.version == version) return static_cast<T const*>(entry.data);
     entry.version = 0;  // until it is whole
     make_room(entry, static_cast<std::size_t>(count) * sizeof(T));
