@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "hone/cpu/simd.hpp"
 #include "hone/generic/activation.hpp"
 #include "support/compare_rungs.hpp"
 
