@@ -25,9 +25,9 @@ inline constexpr Index packed_step = packed_side * packed_side;
 /// Squares that cover `size` rows, columns, or values of the inner dimension.
 constexpr Index packed_squares(Index size) { return (size + packed_side - 1) / packed_side; }
 
-/// How a product of squares is blocked (cpu/simd/block_product.inl). An inner dimension of more than `long_steps` squares goes
-/// through in pieces of up to `piece_steps`, of which a left block's stays in the nearest cache for all right blocks; sums wait
-/// in memory for the next piece.
+/// How a product of squares is blocked (cpu/simd/block_product.inl). An inner dimension of more than `long_steps` squares
+/// goes through in pieces of up to `piece_steps`, of which a left block's stays in the nearest cache for all right blocks;
+/// sums wait in memory for the next piece.
 struct SquareProduct {
   Index resident_bytes;  ///< of the second cache that right blocks may take: what a neighbour on the core leaves
   Index whole_bytes;     ///< or all of them may take, since left blocks come once then
