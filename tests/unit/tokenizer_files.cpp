@@ -312,6 +312,7 @@ TEST_CASE("damaged and hostile JSON") {
         306);  // brackets in a text are none
   CHECK(error_number([&] { files.raw("{\"a\": \"\\\"" + std::string(1000, '[') + "\"}"); }) == 306);
   CHECK(error_number([&] { files.raw("{\"a\": \"\\ud800\"}"); }) == 304);
+  CHECK(error_number([&] { files.raw("{\"a\": 1e999}"); }) == 304);
 }
 
 TEST_CASE("vocab.txt: line ends, order of words and special names") {

@@ -81,7 +81,7 @@ struct CpuKernel<Op> {
 // A program may compile the kernels once, apart from the rest: with HONE_KERNELS_ELSEWHERE headers only declare them, and do
 // not read what they are made of; a file has HONE_CPU_KERNELS(HONE_KERNEL_HERE, fp32) and so on, for each precision. The
 // CMake target hone::kernels is that file and that definition (cmake/hone_kernels.cmake); it has the bodies that
-// core/config.hpp tells of, too.
+// core/config.hpp tells of, too. Where kernels are elsewhere, operations in another precision run on generic/.
 #define HONE_CPU_KERNELS(SAY, PRECISION)         \
   SAY(LinearForward<PRECISION>);                 \
   SAY(LinearBackwardInput<PRECISION>);           \
