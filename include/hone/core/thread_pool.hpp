@@ -13,9 +13,9 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#endif
 
 #include "hone/core/config.hpp"
-#endif
 
 namespace hone {
 
@@ -132,10 +132,6 @@ HONE_INLINE int available_threads() {
 #endif
   return count < 1 ? 1 : count;
 }
-
-#endif
-
-#if HONE_BODIES
 
 HONE_INLINE ThreadPool::ThreadPool(int threads) : size_(threads > 0 ? threads : available_threads()) {
   for (int i = 1; i < size_; ++i) workers_.emplace_back([this] { work(); });
