@@ -103,11 +103,6 @@ HONE_SIMD_INLINE inline void transpose_words(HalfWords const (&from)[16], Vec<fl
   HONE_UNROLL for (int i = 0; i < 16; ++i) to[i] = reinterpret_cast<Vec<float>>(from[i]);
   transpose_vectors<float, 16>(to);
 }
-HONE_SIMD_INLINE inline void transpose_words(HalfWords const (&from)[16], bfloat16* to) {
-  Vec<float> v[16];
-  transpose_words(from, v);
-  HONE_UNROLL for (int i = 0; i < 16; ++i) std::memcpy(to + 32 * i, &v[i], sizeof v[i]);
-}
 
 /// Rows as they are, `padded` of them (a multiple of 16): tiles [row / 16][slice].
 HONE_TARGET inline void pack_tile_rows(Halves const& rows, Index padded, Index slices, bfloat16* HONE_RESTRICT to) {
@@ -120,42 +115,23 @@ HONE_TARGET inline void pack_tile_rows(Halves const& rows, Index padded, Index s
 
 /// Columns of rows: tiles [row / 16][slice] whose row k holds elements 2k and 2k + 1 of 16 rows. `sign` is xored to each.
 HONE_TARGET inline void pack_tile_columns(Halves const& rows, Index padded, Index slices, std::uint16_t sign, bfloat16* to) {
+  alignas(64) bfloat16 copy[packed_step];
   for (Index r = 0; r < padded; r += 16)
     for (Index s = 0; s < slices; ++s, to += tile_halves) {
-      HalfWords v[16];
-      HONE_UNROLL for (int i = 0; i < 16; ++i) v[i] = slice_of(rows, r + i, s) ^ sign;
-      transpose_words(v, to);
+      Square const tile = whole_square<16>(rows, r, 32 * s, copy);
+      transpose_pairs(tile.data, tile.stride, to);
+      for (Index i = 0; sign != 0 && i < tile_halves; i += 32) store_line(to + i, load_line(to + i) ^ sign);
     }
-}
-
-/// Rows r and r + 1 of a slice, value by value in turn: the first and the second 16 columns.
-HONE_SIMD_INLINE inline void interleaved_rows(Halves const& rows, Index r, Index s, HalfWords& first, HalfWords& second) {
-  HalfWords const a = slice_of(rows, r, s), b = slice_of(rows, r + 1, s);
-  first = __builtin_shufflevector(a, b, 0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39, 8, 40, 9, 41, 10, 42, 11, 43,
-                                  12, 44, 13, 45, 14, 46, 15, 47);
-  second = __builtin_shufflevector(a, b, 16, 48, 17, 49, 18, 50, 19, 51, 20, 52, 21, 53, 22, 54, 23, 55, 24, 56, 25, 57, 26,
-                                   58, 27, 59, 28, 60, 29, 61, 30, 62, 31, 63);
 }
 /// Pairs of rows interleaved: tiles [row / 32][slice][half] whose row k holds 16 columns of rows 2k and 2k + 1.
 HONE_TARGET inline void pack_tile_pairs(Halves const& rows, Index padded, Index slices, bfloat16* to) {
   for (Index r = 0; r < padded; r += tile_step)
-    for (Index s = 0; s < slices; ++s, to += 2 * tile_halves)
-      for (Index i = 0; i < 16; ++i) {
-        HalfWords first, second;
-        interleaved_rows(rows, r + 2 * i, s, first, second);
-        std::memcpy(to + 32 * i, &first, sizeof first);
-        std::memcpy(to + tile_halves + 32 * i, &second, sizeof second);
-      }
+    for (Index s = 0; s < slices; ++s, to += 2 * tile_halves) pack_right_step(rows, 32 * s, r, to);
 }
 /// The transpose: tiles [row / 32][slice][half] of 16 columns, each with 32 rows.
 HONE_TARGET inline void pack_tile_transposed(Halves const& rows, Index padded, Index slices, bfloat16* to) {
   for (Index r = 0; r < padded; r += tile_step)
-    for (Index s = 0; s < slices; ++s, to += 2 * tile_halves) {
-      HalfWords first[16], second[16];
-      HONE_UNROLL for (int i = 0; i < 16; ++i) interleaved_rows(rows, r + 2 * i, s, first[i], second[i]);
-      transpose_words(first, to);
-      transpose_words(second, to + tile_halves);
-    }
+    for (Index s = 0; s < slices; ++s, to += 2 * tile_halves) pack_left_step_transposed(rows, 32 * s, r, to);
 }
 
 /// Writes the first `left` of 32 values of a row.

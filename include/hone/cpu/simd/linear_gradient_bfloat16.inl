@@ -121,10 +121,12 @@ struct Kernel<LinearBackwardParameters<P>> {
   }
 
  private:
+  /// Sums as add_rows leaves them.
   HONE_SIMD_INLINE static void add_bias(LinearBackwardParameters<mixed> const& op, Index block, float const* sums) {
     if (!op.dbias) return;
-    for (Index c = block * packed_side; c < std::min((block + 1) * packed_side, op.dbias.size); ++c)
-      op.dbias[c] = (op.write == Write::add ? op.dbias[c] : 0.0f) + sums[c - block * packed_side];
+    Index const first = block * packed_side, count = std::min(packed_side, op.dbias.size - first);
+    for (Index c = 0; c < count; ++c)
+      op.dbias[first + c] = (op.write == Write::add ? op.dbias[first + c] : 0.0f) + sums[c % 2 * (packed_side / 2) + c / 2];
   }
 };
 
