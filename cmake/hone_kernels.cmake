@@ -27,6 +27,19 @@ if(NOT TARGET hone_kernels)
     file(CONFIGURE OUTPUT "${file}" CONTENT "${content}}\n" @ONLY)
     list(APPEND hone_kernel_files "${file}")
   endforeach()
+  # The training of these models, and the doctor's examination of it (include/hone/train/trainer.hpp, doctor.hpp).
+  foreach(precision fp32 mixed)
+    set(content "#define HONE_KERNELS_ELSEWHERE\n#include <hone/train/doctor.hpp>\n#include <hone/train/trainer.hpp>\n\n")
+    string(APPEND content "namespace hone {\n")
+    foreach(schedule "LinearWarmup" "OneOf<LinearWarmup, LinearWarmupDecay>")
+      string(APPEND content "template class Trainer<BertClassifier<Cpu<${precision}>>, Recipe<AdamW, ${schedule}>>;\n"
+        "template std::vector<Finding> examine(BertClassifier<Cpu<${precision}>>&, data::Dataset const&, data::Dataset const*,\n"
+        "                                      Recipe<AdamW, ${schedule}> const&, DoctorOptions const&);\n")
+    endforeach()
+    set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/training_${precision}.cpp")
+    file(CONFIGURE OUTPUT "${file}" CONTENT "${content}}\n" @ONLY)
+    list(APPEND hone_kernel_files "${file}")
+  endforeach()
   # The bodies of each umbrella that are not those of one before it.
   set(declared "${bodies_elsewhere}")
   foreach(umbrella hone doctor report)

@@ -22,6 +22,11 @@
 #include "hone/train/doctor_weights.hpp"
 #include "hone/train/finding.hpp"
 
+#if defined(HONE_KERNELS_ELSEWHERE)
+#include "hone/models/bert_classifier.hpp"
+#include "hone/train/recipe.hpp"
+#endif
+
 namespace hone {
 
 namespace detail {
@@ -102,5 +107,19 @@ std::vector<Finding> examine(Model& model, data::Dataset const& train, data::Dat
   detail::sort_findings(findings);
   return findings;
 }
+
+// Compiled once where the training is (train/trainer.hpp).
+#if defined(HONE_KERNELS_ELSEWHERE)
+extern template std::vector<Finding> examine(BertClassifier<Cpu<fp32>>&, data::Dataset const&, data::Dataset const*,
+                                             Recipe<> const&, DoctorOptions const&);
+extern template std::vector<Finding> examine(BertClassifier<Cpu<mixed>>&, data::Dataset const&, data::Dataset const*,
+                                             Recipe<> const&, DoctorOptions const&);
+extern template std::vector<Finding> examine(BertClassifier<Cpu<fp32>>&, data::Dataset const&, data::Dataset const*,
+                                             Recipe<AdamW, OneOf<LinearWarmup, LinearWarmupDecay>> const&,
+                                             DoctorOptions const&);
+extern template std::vector<Finding> examine(BertClassifier<Cpu<mixed>>&, data::Dataset const&, data::Dataset const*,
+                                             Recipe<AdamW, OneOf<LinearWarmup, LinearWarmupDecay>> const&,
+                                             DoctorOptions const&);
+#endif
 
 }  // namespace hone

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -139,14 +140,7 @@ class Trainer {
   using HeadList = typename Model::HeadsType;
 
  public:
-  Trainer(Model& model, TrainerOptions options, RecipeType recipe = {})
-      : model_(model),
-        options_(options),
-        recipe_(std::move(recipe)),
-        optimizer_(recipe_.optimizer.template init<B>(model.context(), model.parameters())),
-        clip_(model.context(), model.parameters()) {
-    detail::check_training(options_);
-  }
+  Trainer(Model& model, TrainerOptions options, RecipeType recipe = {});
 
   TrainerOptions const& options() const { return options_; }
   RecipeType const& recipe() const { return recipe_; }
@@ -170,60 +164,19 @@ class Trainer {
   /// counted it, so go on with a new trainer.
   template <class OnStep>
   FitReport fit(data::Dataset const& train, OnStep&& on_step, std::atomic<bool> const* stop = nullptr) {
-    typename HeadList::Labels const labels = labels_for<HeadList>(train);
-    require_tokens(train);
-    Index const total = total_steps(train.size());
-    FitReport report;
-    std::size_t const per_step = std::size_t(options_.batch_size * options_.step_every);
-    data::EpochSampler sampler(train.size(), per_step, options_.seed);
-    Index const per_epoch = Index(sampler.batches_per_epoch());
-    sampler.seek({static_cast<std::uint32_t>(step_ / per_epoch), std::size_t(step_ % per_epoch) * per_step});
-    // While a step runs, the next one's batches are made, where they will be copied from.
-    Index to_make = total - step_;
-    OneAhead<Prepared> ahead(Prepared(model_, options_, train), Prepared(model_, options_, train), [&](Prepared& next) {
-      if (to_make-- <= 0) return false;
-      prepare(train, labels, sampler.next(), next);
-      next.epoch = Index(sampler.position().epoch);
-      return true;
-    });
-    while (step_ < total) {
-      if (stop && stop->load()) {
-        report.interrupted = true;
-        break;
-      }
-      auto const begin = std::chrono::steady_clock::now();
-      Prepared const& prepared = *ahead.next();
-      StepReport& done = step(labels, prepared, total, begin);
-      done.epoch = prepared.epoch;
-      detail::add_step(report, done);
-      on_step(static_cast<StepReport const&>(done));
-    }
-    return report;
+    return fit_steps(train, std::ref(on_step), stop);
   }
 
   /// One optimizer step on these examples, cut into batches of batch_size. The report is valid until the next step.
   StepReport const& step(data::Dataset const& data, typename HeadList::Labels const& labels,
-                         std::span<std::size_t const> rows, Index total) {
-    auto const begin = std::chrono::steady_clock::now();
-    if (!own_) own_.emplace(model_);
-    prepare(data, labels, rows, *own_);
-    return step(labels, *own_, total, begin);
-  }
+                         std::span<std::size_t const> rows, Index total);
 
  private:
   /// What a step is made of, on the host.
   struct Prepared {
     explicit Prepared(Model& model) : staged(model.context()) {}
     /// With room for every step, so that no memory is taken later.
-    Prepared(Model& model, TrainerOptions const& options, data::Dataset const& data) : staged(model.context()) {
-      Index const count = Index(data.size()), size = std::min(options.batch_size, count);
-      Index longest = 0;
-      for (std::size_t i = 0; i < data.size(); ++i) longest = std::max(longest, Index(data.tokens[i].size()));
-      staged.reserve(std::min(options.step_every, (count + size - 1) / size), size * longest, size);
-      made.first.reserve(size * longest, size);
-      for_each_index<HeadList::count>([&](auto i) { std::get<i>(made.second).reserve(std::size_t(size)); });
-      rows.reserve(std::size_t(std::min(options.batch_size * options.step_every, count)));
-    }
+    Prepared(Model& model, TrainerOptions const& options, data::Dataset const& data);
     typename Model::Staged staged;
     std::pair<RaggedBatch, typename HeadList::Labels> made{};  ///< the batch that is staged at the moment
     std::vector<std::size_t> rows{};
@@ -232,61 +185,12 @@ class Trainer {
   };
   /// Makes the batches of a step, in any thread.
   void prepare(data::Dataset const& data, typename HeadList::Labels const& labels, std::span<std::size_t const> rows,
-               Prepared& to) const {
-    to.data = &data;
-    to.rows.assign(rows.begin(), rows.end());
-    to.staged.clear();
-    to.tokens = 0;
-    for (std::size_t first = 0; first < rows.size(); first += std::size_t(options_.batch_size)) {
-      auto const some = rows.subspan(first, std::min(rows.size() - first, std::size_t(options_.batch_size)));
-      to.made = make_batch<HeadList>(data, labels, some, Index(first), std::move(to.made));
-      to.tokens += to.made.first.rows();
-      model_.stage(to.made.first, to.made.second, to.staged);
-    }
-  }
+               Prepared& to) const;
 
   StepReport& step(typename HeadList::Labels const& labels, Prepared const& prepared, Index total,
-                   std::chrono::steady_clock::time_point begin) {
-    StepReport& report = report_;  // its memory is used again: a step after the first takes none
-    report.epoch = report.total_tokens = 0;
-    report.elapsed = 0;
-    report.total_steps = total;
-    report.examples = Index(prepared.rows.size());
-    report.tokens = prepared.tokens;
-    report.learning_rate = options_.learning_rate * recipe_.schedule.factor(step_, total);
-    DropoutKey const key{true, options_.seed, std::uint64_t(step_)};
-    model_.begin_step(report.examples);
-    model_.upload(prepared.staged);
-    if constexpr (is_split) recipe_.optimizer.template advance<B>(optimizer_);
-    // The whole step is on its way before anything is waited for: one piece of work where it has one batch.
-    auto const& parts = prepared.staged.parts();
-    contributions_ = model_.parameters().contributions();
-    auto const all = [&] {
-      model_.parameters().set_contributions(contributions_);
-      model_.accumulate(0, recipe_.losses, key);
-      finish(report.learning_rate);
-    };
-    if (parts.size() == 1) {
-      run_step(model_.context(), StepKey{StepKey::Work::step, parts[0].rows, parts[0].size}, all);
-    } else {
-      for (std::size_t part = 0; part < parts.size(); ++part) model_.accumulate(part, recipe_.losses, key);
-      run_step(model_.context(), StepKey{StepKey::Work::end}, [&] { finish(report.learning_rate); });
-    }
-    if constexpr (!is_split)
-      recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
-                                         report.learning_rate);
-    if constexpr (std::is_base_of_v<HostContext, typename B::Context>) detail::level_scratch(model_.context());
-    last_results_ = model_.step_results(std::move(last_results_));
-    last_rows_ = prepared.rows;
-    auto norms = clip_.fetch_norms({0, std::move(report.group_norms)});
-    report.grad_norm = norms.norm;
-    report.group_norms = std::move(norms.groups);
-    summarise(last_results_, labels, prepared.rows, report);
-    check_finite(report, labels, prepared);
-    report.step = ++step_;
-    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return report;
-  }
+                   std::chrono::steady_clock::time_point begin);
+  FitReport fit_steps(data::Dataset const& train, std::function<void(StepReport const&)> const& on_step,
+                      std::atomic<bool> const* stop);
 
   /// Whether the optimizer's work may be begun again: its count of steps changes apart from it.
   static constexpr bool is_split = requires(typename RecipeType::OptimizerType const& optimizer,
@@ -297,52 +201,15 @@ class Trainer {
   };
   /// From the gradients of all batches to new parameters. Where a loss or the norm is not finite the scale becomes NaN, and
   /// the optimizer changes nothing.
-  void finish(double learning_rate) {
-    model_.end_step();
-    recipe_.clip.template apply<B>(model_.context(), model_.parameters(), clip_);
-    run<B>(model_.context(), GuardScale<typename B::Precision>{model_.step_losses(), clip_.scale()});
-    if constexpr (is_split)
-      recipe_.optimizer.template apply<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(), learning_rate);
-  }
+  void finish(double learning_rate);
 
   void summarise(typename Model::StepResults const& results, typename HeadList::Labels const& labels,
-                 std::span<std::size_t const> rows, StepReport& report) {
-    report.accuracy = std::nan("");
-    report.losses.resize(HeadList::count);
-    std::size_t classifying = 0;
-    for_each_index<HeadList::count>([&](auto i) {
-      using H = typename HeadList::template At<i>;
-      double sum = 0;
-      for (double const loss : results.losses[i]) sum += loss;
-      report.losses[i].first = H::name();
-      report.losses[i].second = sum / double(rows.size());
-      if constexpr (ClassifyingHead<H>) {
-        truth_.clear();
-        for (std::size_t const row : rows) truth_.push_back(Index(std::get<i>(labels)[row]));
-        detail::count_classes(report, classifying++, {H::name(), H::width, true}, results.outputs.heads[i], truth_);
-      }
-    });
-  }
+                 std::span<std::size_t const> rows, StepReport& report);
 
   /// Throws E620 or E621 (detail::throw_not_finite), after a search for what went wrong.
-  void check_finite(StepReport const& report, typename HeadList::Labels const& labels, Prepared const& prepared) {
-    if (std::isfinite(report.grad_norm) && detail::head_not_finite(report).empty()) return;
-    std::string const tensor = detail::first_tensor_not_finite(detail::RangesOf(std::as_const(model_.parameters())));
-    find_problem(labels, prepared);
-    detail::throw_not_finite(step_ + 1, report, tensor, problem_);
-  }
+  void check_finite(StepReport const& report, typename HeadList::Labels const& labels, Prepared const& prepared);
   /// Looks for the layer or the gradient that was the first to go wrong (D50).
-  void find_problem(typename HeadList::Labels const& labels, Prepared const& prepared) {
-    try {
-      std::vector<std::pair<RaggedBatch, typename HeadList::Labels>> batches;
-      std::span<std::size_t const> const rows(prepared.rows);
-      for (std::size_t first = 0; first < rows.size(); first += std::size_t(options_.batch_size))
-        batches.push_back(make_batch<HeadList>(
-            *prepared.data, labels, rows.subspan(first, std::min(rows.size() - first, std::size_t(options_.batch_size)))));
-      problem_ = find_not_finite(model_, std::span(std::as_const(batches)), recipe_.losses);
-    } catch (Error const&) {  // no memory for the search: the error at hand is more important
-    }
-  }
+  void find_problem(typename HeadList::Labels const& labels, Prepared const& prepared);
 
   Model& model_;
   TrainerOptions options_;
@@ -358,5 +225,191 @@ class Trainer {
   typename Model::StepResults last_results_{};
   std::optional<Finding> problem_{};
 };
+
+template <class Model, class RecipeType>
+Trainer<Model, RecipeType>::Trainer(Model& model, TrainerOptions options, RecipeType recipe)
+    : model_(model),
+      options_(options),
+      recipe_(std::move(recipe)),
+      optimizer_(recipe_.optimizer.template init<B>(model.context(), model.parameters())),
+      clip_(model.context(), model.parameters()) {
+  detail::check_training(options_);
+}
+
+template <class Model, class RecipeType>
+FitReport Trainer<Model, RecipeType>::fit_steps(data::Dataset const& train,
+                                                std::function<void(StepReport const&)> const& on_step,
+                                                std::atomic<bool> const* stop) {
+  typename HeadList::Labels const labels = labels_for<HeadList>(train);
+  require_tokens(train);
+  Index const total = total_steps(train.size());
+  FitReport report;
+  std::size_t const per_step = std::size_t(options_.batch_size * options_.step_every);
+  data::EpochSampler sampler(train.size(), per_step, options_.seed);
+  Index const per_epoch = Index(sampler.batches_per_epoch());
+  sampler.seek({static_cast<std::uint32_t>(step_ / per_epoch), std::size_t(step_ % per_epoch) * per_step});
+  // While a step runs, the next one's batches are made, where they will be copied from.
+  Index to_make = total - step_;
+  OneAhead<Prepared> ahead(Prepared(model_, options_, train), Prepared(model_, options_, train), [&](Prepared& next) {
+    if (to_make-- <= 0) return false;
+    prepare(train, labels, sampler.next(), next);
+    next.epoch = Index(sampler.position().epoch);
+    return true;
+  });
+  while (step_ < total) {
+    if (stop && stop->load()) {
+      report.interrupted = true;
+      break;
+    }
+    auto const begin = std::chrono::steady_clock::now();
+    Prepared const& prepared = *ahead.next();
+    StepReport& done = step(labels, prepared, total, begin);
+    done.epoch = prepared.epoch;
+    detail::add_step(report, done);
+    on_step(done);
+  }
+  return report;
+}
+
+template <class Model, class RecipeType>
+StepReport const& Trainer<Model, RecipeType>::step(data::Dataset const& data, typename HeadList::Labels const& labels,
+                                                   std::span<std::size_t const> rows, Index total) {
+  auto const begin = std::chrono::steady_clock::now();
+  if (!own_) own_.emplace(model_);
+  prepare(data, labels, rows, *own_);
+  return step(labels, *own_, total, begin);
+}
+
+template <class Model, class RecipeType>
+Trainer<Model, RecipeType>::Prepared::Prepared(Model& model, TrainerOptions const& options, data::Dataset const& data)
+    : staged(model.context()) {
+  Index const count = Index(data.size()), size = std::min(options.batch_size, count);
+  Index longest = 0;
+  for (std::size_t i = 0; i < data.size(); ++i) longest = std::max(longest, Index(data.tokens[i].size()));
+  staged.reserve(std::min(options.step_every, (count + size - 1) / size), size * longest, size);
+  made.first.reserve(size * longest, size);
+  for_each_index<HeadList::count>([&](auto i) { std::get<i>(made.second).reserve(std::size_t(size)); });
+  rows.reserve(std::size_t(std::min(options.batch_size * options.step_every, count)));
+}
+
+template <class Model, class RecipeType>
+void Trainer<Model, RecipeType>::prepare(data::Dataset const& data, typename HeadList::Labels const& labels,
+                                         std::span<std::size_t const> rows, Prepared& to) const {
+  to.data = &data;
+  to.rows.assign(rows.begin(), rows.end());
+  to.staged.clear();
+  to.tokens = 0;
+  for (std::size_t first = 0; first < rows.size(); first += std::size_t(options_.batch_size)) {
+    auto const some = rows.subspan(first, std::min(rows.size() - first, std::size_t(options_.batch_size)));
+    to.made = make_batch<HeadList>(data, labels, some, Index(first), std::move(to.made));
+    to.tokens += to.made.first.rows();
+    model_.stage(to.made.first, to.made.second, to.staged);
+  }
+}
+
+template <class Model, class RecipeType>
+auto Trainer<Model, RecipeType>::step(typename HeadList::Labels const& labels, Prepared const& prepared, Index total,
+                                      std::chrono::steady_clock::time_point begin) -> StepReport& {
+  StepReport& report = report_;  // its memory is used again: a step after the first takes none
+  report.epoch = report.total_tokens = 0;
+  report.elapsed = 0;
+  report.total_steps = total;
+  report.examples = Index(prepared.rows.size());
+  report.tokens = prepared.tokens;
+  report.learning_rate = options_.learning_rate * recipe_.schedule.factor(step_, total);
+  DropoutKey const key{true, options_.seed, std::uint64_t(step_)};
+  model_.begin_step(report.examples);
+  model_.upload(prepared.staged);
+  if constexpr (is_split) recipe_.optimizer.template advance<B>(optimizer_);
+  // The whole step is on its way before anything is waited for: one piece of work where it has one batch.
+  auto const& parts = prepared.staged.parts();
+  contributions_ = model_.parameters().contributions();
+  auto const all = [&] {
+    model_.parameters().set_contributions(contributions_);
+    model_.accumulate(0, recipe_.losses, key);
+    finish(report.learning_rate);
+  };
+  if (parts.size() == 1) {
+    run_step(model_.context(), StepKey{StepKey::Work::step, parts[0].rows, parts[0].size}, all);
+  } else {
+    for (std::size_t part = 0; part < parts.size(); ++part) model_.accumulate(part, recipe_.losses, key);
+    run_step(model_.context(), StepKey{StepKey::Work::end}, [&] { finish(report.learning_rate); });
+  }
+  if constexpr (!is_split)
+    recipe_.optimizer.template step<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(),
+                                       report.learning_rate);
+  if constexpr (std::is_base_of_v<HostContext, typename B::Context>) detail::level_scratch(model_.context());
+  last_results_ = model_.step_results(std::move(last_results_));
+  last_rows_ = prepared.rows;
+  auto norms = clip_.fetch_norms({0, std::move(report.group_norms)});
+  report.grad_norm = norms.norm;
+  report.group_norms = std::move(norms.groups);
+  summarise(last_results_, labels, prepared.rows, report);
+  check_finite(report, labels, prepared);
+  report.step = ++step_;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return report;
+}
+
+template <class Model, class RecipeType>
+void Trainer<Model, RecipeType>::finish(double learning_rate) {
+  model_.end_step();
+  recipe_.clip.template apply<B>(model_.context(), model_.parameters(), clip_);
+  run<B>(model_.context(), GuardScale<typename B::Precision>{model_.step_losses(), clip_.scale()});
+  if constexpr (is_split)
+    recipe_.optimizer.template apply<B>(model_.context(), model_.parameters(), optimizer_, clip_.scale(), learning_rate);
+}
+
+template <class Model, class RecipeType>
+void Trainer<Model, RecipeType>::summarise(typename Model::StepResults const& results,
+                                           typename HeadList::Labels const& labels,
+                                           std::span<std::size_t const> rows, StepReport& report) {
+  report.accuracy = std::nan("");
+  report.losses.resize(HeadList::count);
+  std::size_t classifying = 0;
+  for_each_index<HeadList::count>([&](auto i) {
+    using H = typename HeadList::template At<i>;
+    double sum = 0;
+    for (double const loss : results.losses[i]) sum += loss;
+    report.losses[i].first = H::name();
+    report.losses[i].second = sum / double(rows.size());
+    if constexpr (ClassifyingHead<H>) {
+      truth_.clear();
+      for (std::size_t const row : rows) truth_.push_back(Index(std::get<i>(labels)[row]));
+      detail::count_classes(report, classifying++, {H::name(), H::width, true}, results.outputs.heads[i], truth_);
+    }
+  });
+}
+
+template <class Model, class RecipeType>
+void Trainer<Model, RecipeType>::check_finite(StepReport const& report, typename HeadList::Labels const& labels,
+                                              Prepared const& prepared) {
+  if (std::isfinite(report.grad_norm) && detail::head_not_finite(report).empty()) return;
+  std::string const tensor = detail::first_tensor_not_finite(detail::RangesOf(std::as_const(model_.parameters())));
+  find_problem(labels, prepared);
+  detail::throw_not_finite(step_ + 1, report, tensor, problem_);
+}
+
+template <class Model, class RecipeType>
+void Trainer<Model, RecipeType>::find_problem(typename HeadList::Labels const& labels, Prepared const& prepared) {
+  try {
+    std::vector<std::pair<RaggedBatch, typename HeadList::Labels>> batches;
+    std::span<std::size_t const> const rows(prepared.rows);
+    for (std::size_t first = 0; first < rows.size(); first += std::size_t(options_.batch_size))
+      batches.push_back(make_batch<HeadList>(
+          *prepared.data, labels, rows.subspan(first, std::min(rows.size() - first, std::size_t(options_.batch_size)))));
+    problem_ = find_not_finite(model_, std::span(std::as_const(batches)), recipe_.losses);
+  } catch (Error const&) {  // no memory for the search: the error at hand is more important
+  }
+}
+
+// A program may compile the training of models with the usual heads once, apart from the rest, as it may these models
+// (models/bert_classifier.hpp): by a warm-up, or a choice of it with and without decay. Others are compiled where they are used.
+#if defined(HONE_KERNELS_ELSEWHERE)
+extern template class Trainer<BertClassifier<Cpu<fp32>>, Recipe<>>;
+extern template class Trainer<BertClassifier<Cpu<mixed>>, Recipe<>>;
+extern template class Trainer<BertClassifier<Cpu<fp32>>, Recipe<AdamW, OneOf<LinearWarmup, LinearWarmupDecay>>>;
+extern template class Trainer<BertClassifier<Cpu<mixed>>, Recipe<AdamW, OneOf<LinearWarmup, LinearWarmupDecay>>>;
+#endif
 
 }  // namespace hone
