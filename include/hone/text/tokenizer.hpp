@@ -7,6 +7,7 @@
 #include "hone/text/normalizer.hpp"
 #include "hone/text/text_encoder.hpp"
 #include "hone/text/tokenizer_options.hpp"
+#include "hone/text/unicode.hpp"
 #include "hone/text/wordpiece.hpp"
 
 #include <cstddef>
@@ -28,7 +29,6 @@
 #include "hone/text/tokenizer_files.hpp"
 #include "hone/text/tokenizer_json.hpp"
 #include "hone/text/tokenizer_vocab.hpp"
-#include "hone/text/unicode.hpp"
 #include "hone/text/wordpiece_decoder.hpp"
 #endif
 
