@@ -1,6 +1,6 @@
 # hone::kernels: hone::hone, with what takes long to compile compiled once, as a library of the project that links it, by its
-# compiler and with its flags: the processor's vector kernels, models, and functions that read and write files, examine and
-# report.
+# compiler and with its flags: the processor's vector kernels, models, and functions that read and write files, tokenise,
+# examine and report.
 # Files of such a target only declare these, and compile several times as fast; a change of theirs compiles none of it again.
 # (include/hone/core/config.hpp and include/hone/cpu/kernels.hpp say how.) It is built only where it is linked.
 if(NOT TARGET hone_kernels)
@@ -36,7 +36,7 @@ if(NOT TARGET hone_kernels)
     list(APPEND hone_kernel_files "${file}")
     string(APPEND declared "#include <hone/${umbrella}.hpp>\n")
   endforeach()
-  # The bodies of what needs libarchive, and is in no umbrella: where there is libarchive.
+  # The bodies of what needs libarchive, and is in no umbrella: where there is libarchive, which hone::kernels then links.
   if(TARGET LibArchive::LibArchive)
     set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/bodies_imdb.cpp")
     file(CONFIGURE OUTPUT "${file}" @ONLY
