@@ -1,6 +1,6 @@
 # hone::kernels: hone::hone, with what takes long to compile compiled once, as a library of the project that links it, by its
-# compiler and with its flags: the processor's vector kernels, models, and functions that read and write files, examine and
-# report.
+# compiler and with its flags: the processor's vector kernels, models, and functions that read and write files, tokenise,
+# examine and report.
 # Files of such a target only declare these, and compile several times as fast; a change of theirs compiles none of it again.
 # (include/hone/core/config.hpp and include/hone/cpu/kernels.hpp say how.) It is built only where it is linked.
 if(NOT TARGET hone_kernels)
@@ -49,8 +49,15 @@ if(NOT TARGET hone_kernels)
     list(APPEND hone_kernel_files "${file}")
     string(APPEND declared "#include <hone/${umbrella}.hpp>\n")
   endforeach()
+  # The bodies of what needs libarchive, and is in no umbrella: where there is libarchive, which hone::kernels then links.
+  if(TARGET LibArchive::LibArchive)
+    set(file "${CMAKE_CURRENT_BINARY_DIR}/hone_kernels/bodies_imdb.cpp")
+    file(CONFIGURE OUTPUT "${file}" @ONLY
+      CONTENT "${bodies_elsewhere}#include <hone/hone.hpp>\n#undef HONE_BODIES\n#define HONE_BODIES 1\n#include <hone/data/imdb.hpp>\n")
+    list(APPEND hone_kernel_files "${file}")
+  endif()
   add_library(hone_kernels STATIC EXCLUDE_FROM_ALL ${hone_kernel_files})
-  target_link_libraries(hone_kernels PUBLIC hone::hone)
+  target_link_libraries(hone_kernels PUBLIC hone::hone PRIVATE $<TARGET_NAME_IF_EXISTS:LibArchive::LibArchive>)
   target_compile_definitions(hone_kernels INTERFACE HONE_KERNELS_ELSEWHERE)
   add_library(hone::kernels ALIAS hone_kernels)
 endif()

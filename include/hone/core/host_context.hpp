@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/host_memory.hpp"
 #include "hone/core/instruction_set.hpp"
@@ -40,13 +41,7 @@ class HostContext {
   std::uint64_t available_bytes() const { return available_host_memory(); }
 
   /// Aligned to a cache line. Throws E711 when there is not so much memory.
-  void* allocate(std::size_t bytes) {
-    void* memory = detail::allocate_host_memory(bytes);
-    if (!memory)
-      throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
-                  "use a smaller batch or a smaller model, or a machine with more memory");
-    return memory;
-  }
+  void* allocate(std::size_t bytes);
   void deallocate(void* memory, std::size_t bytes) { detail::free_host_memory(memory, bytes); }
   void upload(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
   void download(void* to, void const* from, std::size_t bytes) { copy(to, from, bytes); }
@@ -85,5 +80,17 @@ class HostContext {
   InstructionSet instruction_set_;  // asked for before threads are started
   ThreadPool pool_;
 };
+
+#if HONE_BODIES
+
+HONE_INLINE void* HostContext::allocate(std::size_t bytes) {
+  void* memory = detail::allocate_host_memory(bytes);
+  if (!memory)
+    throw Error(711, "memory could not be allocated", {.value = std::to_string(bytes) + " bytes"},
+                "use a smaller batch or a smaller model, or a machine with more memory");
+  return memory;
+}
+
+#endif
 
 }  // namespace hone

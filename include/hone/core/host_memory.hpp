@@ -1,17 +1,20 @@
 #pragma once
 
-#include <algorithm>
-#include <cstdint>
 #include <cstddef>
-#include <fstream>
+#include <cstdint>
 #include <new>
 #include <string>
 
+#include "hone/core/config.hpp"
+
+#if HONE_BODIES
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
-#include "hone/core/config.hpp"
+#include <algorithm>
+#include <fstream>
+#endif
 
 namespace hone {
 
@@ -62,13 +65,15 @@ HONE_INLINE void* allocate_host_memory(std::size_t bytes) {
 }  // namespace detail
 
 /// The most memory that this process has had at once, in bytes, as the system counts it (VmHWM). 0: not known.
-inline std::uint64_t peak_process_memory() { return detail::number_of("/proc/self/status", "VmHWM:") * 1024; }
+std::uint64_t peak_process_memory();
 
 /// Bytes that the process may still take without swapping: what the system says is available, within the limit of the
 /// control group (containers), whose copies of files are given back when memory is short. 0: not known.
 std::uint64_t available_host_memory();
 
 #if HONE_BODIES
+
+HONE_INLINE std::uint64_t peak_process_memory() { return detail::number_of("/proc/self/status", "VmHWM:") * 1024; }
 
 HONE_INLINE std::uint64_t available_host_memory() {
   std::uint64_t const available = detail::number_of("/proc/meminfo", "MemAvailable:") * 1024;

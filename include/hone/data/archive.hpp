@@ -1,6 +1,16 @@
 // The only header that needs libarchive (link with -larchive); imdb.hpp includes it.
 #pragma once
 
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "hone/core/config.hpp"
+#include "hone/data/folder_files.hpp"
+
+#if HONE_BODIES
 #include <archive.h>
 #include <archive_entry.h>
 
@@ -8,17 +18,46 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <memory>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
+#include <system_error>
 
 #include "hone/core/crc32.hpp"
 #include "hone/core/error.hpp"
-#include "hone/data/folder_files.hpp"
+#endif
+
+namespace hone::detail {
+
+/// `data::for_each_file`, whatever the types of what it calls.
+std::vector<data::Problem> for_each_file(std::filesystem::path const& path, FileFilter const& wanted,
+                                         FileVisitor const& visit, data::FileLimits const& limits);
+
+}  // namespace hone::detail
+
+namespace hone::data {
+
+/// Calls `visit(name, content)` for each regular file of a folder, or of a tar (plain, gzip, bzip2, xz, zstd) or zip
+/// archive, whose name passes `wanted(name)`.
+///
+/// Names are relative, with '/' between folders, without "./" or a leading '/'. Nothing is written to disk: names are
+/// names only. In a folder the files come in the order of their names, in an archive in the archive's.
+/// @param wanted  bool(std::string_view name); what it refuses is not read
+/// @param visit   void(std::string const& name, std::string content)
+/// @return what was wanted and had to be left out, with the reason: too large, a link or special file inside an archive,
+///         a name with "..", an unreadable file, a link that points nowhere. At most 1,000 of them and a count.
+/// Memory: one file at a time, never more than `limits.file`, whatever sizes the archive claims.
+/// Errors: E281 missing or unreadable, E282 no archive, E283 damaged or cut off, E284 no files, E285 over the limits.
+template <class Filter, class Visitor>
+std::vector<Problem> for_each_file(std::filesystem::path const& path, Filter const& wanted, Visitor&& visit,
+                                   FileLimits const& limits = {}) {
+  return detail::for_each_file(
+      path, [&](std::string_view name) -> bool { return wanted(name); },
+      [&](std::string const& name, std::string content) { visit(name, std::move(content)); }, limits);
+}
+
+}  // namespace hone::data
+
+#if HONE_BODIES
 
 namespace hone::detail {
 
@@ -121,9 +160,9 @@ inline bool has_parent_step(std::string_view name) {
          (name.size() >= 3 && name.substr(name.size() - 3) == "/..");
 }
 
-template <class Filter, class Visitor>
-void for_each_file_of_archive(std::filesystem::path const& path, Filter const& wanted, Visitor& visit,
-                              data::FileLimits const& limits, KeptBytes& kept, ProblemList& problems, std::size_t& files) {
+inline void for_each_file_of_archive(std::filesystem::path const& path, FileFilter const& wanted, FileVisitor const& visit,
+                                     data::FileLimits const& limits, KeptBytes& kept, ProblemList& problems,
+                                     std::size_t& files) {
   std::array<char, 2> magic{};
   if (std::ifstream file(path, std::ios::binary); !file.read(magic.data(), magic.size()) && !file.eof())
     throw Error(281, "cannot open or read this file", {.file = path.string()}, "check its permissions");
@@ -213,27 +252,11 @@ void for_each_file_of_archive(std::filesystem::path const& path, Filter const& w
                "its gzip checksum could not be checked: several gzip streams in one file, or damage");
 }
 
-}  // namespace hone::detail
-
-namespace hone::data {
-
-/// Calls `visit(name, content)` for each regular file of a folder, or of a tar (plain, gzip, bzip2, xz, zstd) or zip
-/// archive, whose name passes `wanted(name)`.
-///
-/// Names are relative, with '/' between folders, without "./" or a leading '/'. Nothing is written to disk: names are
-/// names only. In a folder the files come in the order of their names, in an archive in the archive's.
-/// @param wanted  bool(std::string_view name); what it refuses is not read
-/// @param visit   void(std::string const& name, std::string content)
-/// @return what was wanted and had to be left out, with the reason: too large, a link or special file inside an archive,
-///         a name with "..", an unreadable file, a link that points nowhere. At most 1,000 of them and a count.
-/// Memory: one file at a time, never more than `limits.file`, whatever sizes the archive claims.
-/// Errors: E281 missing or unreadable, E282 no archive, E283 damaged or cut off, E284 no files, E285 over the limits.
-template <class Filter, class Visitor>
-std::vector<Problem> for_each_file(std::filesystem::path const& path, Filter const& wanted, Visitor&& visit,
-                                   FileLimits const& limits = {}) {
+HONE_INLINE std::vector<data::Problem> for_each_file(std::filesystem::path const& path, FileFilter const& wanted,
+                                                     FileVisitor const& visit, data::FileLimits const& limits) {
   namespace fs = std::filesystem;
-  detail::ProblemList problems;
-  detail::KeptBytes kept(path, limits);
+  ProblemList problems;
+  KeptBytes kept(path, limits);
   std::size_t files = 0;
   std::error_code failure;
   fs::file_status const status = fs::status(path, failure);
@@ -241,9 +264,9 @@ std::vector<Problem> for_each_file(std::filesystem::path const& path, Filter con
     throw Error(281, "no such file or folder", {.file = path.string()}, "check the path");
   if (fs::is_directory(status)) {
     std::vector<fs::path> seen;
-    detail::for_each_file_of_folder(path, "", wanted, visit, limits, kept, problems, seen, files);
+    for_each_file_of_folder(path, "", wanted, visit, limits, kept, problems, seen, files);
   } else if (fs::is_regular_file(status)) {
-    detail::for_each_file_of_archive(path, wanted, visit, limits, kept, problems, files);
+    for_each_file_of_archive(path, wanted, visit, limits, kept, problems, files);
   } else {
     throw Error(281, "neither a folder nor a regular file", {.file = path.string()}, "name a folder or an archive");
   }
@@ -253,4 +276,6 @@ std::vector<Problem> for_each_file(std::filesystem::path const& path, Filter con
   return found;
 }
 
-}  // namespace hone::data
+}  // namespace hone::detail
+
+#endif

@@ -4,10 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <utility>
 #include <vector>
 
 #include "hone/core/config.hpp"
@@ -19,6 +18,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <system_error>
+#include <utility>
 
 #include "hone/core/error.hpp"
 #endif
@@ -35,6 +36,10 @@ struct FileLimits {
 }  // namespace hone::data
 
 namespace hone::detail {
+
+/// Whether a file of this name is wanted, and what is done with its name and content.
+using FileFilter = std::function<bool(std::string_view)>;
+using FileVisitor = std::function<void(std::string const&, std::string)>;
 
 /// A list of problems that a hostile archive cannot grow without end: what is over the limit is counted only.
 class ProblemList {
@@ -79,10 +84,16 @@ bool read_kept_file(std::filesystem::path const& path, std::string const& name, 
 /// The regular files below a folder, in the order of their names. Links are followed, each
 /// folder once, so never in a circle. What is no regular file (a FIFO, a socket, a device) is never opened, so that
 /// nothing hangs.
-template <class Filter, class Visitor>
-void for_each_file_of_folder(std::filesystem::path const& folder, std::string const& prefix, Filter const& wanted,
-                             Visitor& visit, data::FileLimits const& limits, KeptBytes& kept, ProblemList& problems,
-                             std::vector<std::filesystem::path>& seen, std::size_t& files) {
+void for_each_file_of_folder(std::filesystem::path const& folder, std::string const& prefix, FileFilter const& wanted,
+                             FileVisitor const& visit, data::FileLimits const& limits, KeptBytes& kept,
+                             ProblemList& problems, std::vector<std::filesystem::path>& seen, std::size_t& files);
+
+#if HONE_BODIES
+
+HONE_INLINE void for_each_file_of_folder(std::filesystem::path const& folder, std::string const& prefix,
+                                         FileFilter const& wanted, FileVisitor const& visit,
+                                         data::FileLimits const& limits, KeptBytes& kept, ProblemList& problems,
+                                         std::vector<std::filesystem::path>& seen, std::size_t& files) {
   namespace fs = std::filesystem;
   FolderContent const content = read_folder(folder, seen);
   if (content.is_seen) {
@@ -110,8 +121,6 @@ void for_each_file_of_folder(std::filesystem::path const& folder, std::string co
     visit(name, std::move(text));
   }
 }
-
-#if HONE_BODIES
 
 HONE_INLINE FolderContent read_folder(std::filesystem::path const& folder, std::vector<std::filesystem::path> const& seen) {
   namespace fs = std::filesystem;

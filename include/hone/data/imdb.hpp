@@ -1,28 +1,100 @@
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <map>
-#include <set>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/ragged_tokens.hpp"
 #include "hone/core/thread_pool.hpp"
 #include "hone/data/archive.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/imdb_shape.hpp"
 #include "hone/data/token_cache.hpp"
 
+#if HONE_BODIES
+#include <algorithm>
+#include <map>
+#include <set>
+#include <system_error>
+#include <utility>
+#endif
+
 namespace hone::detail {
 
 /// Replaces every byte that is not part of valid UTF-8 by U+FFFD (a maximal valid start counts once, as Unicode
 /// recommends, chapter 3.9 table 3-8). Returns how many replacements were made.
-inline std::size_t mend_utf8(std::string& text) {
+std::size_t mend_utf8(std::string& text);
+
+/// The files that are reviews: what `read_imdb` reads.
+bool is_review(std::string_view name);
+
+/// What is done with a tokenizer of any type; `encode` and what follows are needed for caches alone.
+struct TokenizerCalls {
+  std::function<RaggedTokens(std::span<std::string const> texts)> encode_batch{};
+  std::function<std::vector<std::int32_t>(std::string const& text)> encode{};
+  std::function<std::string()> fingerprint{};
+  std::function<std::int32_t()> vocabulary_size{};
+};
+
+/// `data::imdb`, whatever the type of the tokenizer.
+data::Imdb imdb(std::filesystem::path const& path, TokenizerCalls const& tokenizer, data::ImdbOptions const& options);
+data::Imdb imdb(std::filesystem::path const& path, TokenizerCalls const& tokenizer, data::ImdbOptions const& options,
+                data::TokenCache& cache);
+
+}  // namespace hone::detail
+
+namespace hone::data {
+
+/// Reads the texts and labels of an IMDB-like data set, not yet tokenised.
+///
+/// `path` is a folder or an archive (see `for_each_file`) that holds `ROOT/{train,test}/{pos,neg}/ID_STARS.txt`; ROOT is
+/// any path, also none. Other files and folders (`unsup`, `.feat`, names that begin with a dot) are ignored. Labels:
+/// `is_positive` is 1 for `pos` and 0 for `neg`, `star_rating` is STARS, 1 to 10. Examples are ordered by path as bytes,
+/// whatever the order in the archive; a subset is class-balanced and random (`ImdbOptions`); shuffling is the sampler's.
+///
+/// Kept, with a `Problem`: text that is not UTF-8 (bad bytes become U+FFFD); stars that contradict the folder (`pos` with
+/// 5 or fewer, `neg` with 6 or more), both labels stay as they are given; a file that is twice in an archive (the last one
+/// counts, as when unpacked). Left out, with a `Problem`: what `for_each_file` leaves out, and files that are not .txt.
+/// Errors: E402 no star rating in a name, E403 stars that are not 1 to 10, E404 an empty review, E405 no such shape or
+/// training or test reviews missing, E406 several data sets in one place, E407 one class only; and those of `for_each_file`.
+Imdb read_imdb(std::filesystem::path const& path, ImdbOptions const& options = {});
+
+/// The same, and the texts tokenised: `tokenizer.encode_batch(texts, max_length, pool)` must give a `RaggedTokens`.
+/// Tokenising runs in parallel; the result does not depend on the number of threads.
+template <class Tokenizer>
+Imdb imdb(std::filesystem::path const& path, Tokenizer const& tokenizer, ImdbOptions const& options, ThreadPool& pool) {
+  return detail::imdb(
+      path, {.encode_batch = [&](auto texts) { return tokenizer.encode_batch(texts, options.max_length, pool); }}, options);
+}
+
+/// The same from a token cache, or into one: what is given does not depend on it. All reviews are tokenised when they are
+/// stored, also where the options ask for a subset: then every subset starts at once.
+template <class Tokenizer>
+Imdb imdb(std::filesystem::path const& path, Tokenizer const& tokenizer, ImdbOptions const& options, ThreadPool& pool,
+          TokenCache& cache) {
+  return detail::imdb(
+      path,
+      {.encode_batch = [&](auto texts) { return tokenizer.encode_batch(texts, options.max_length, pool); },
+       .encode = [&](std::string const& text) { return tokenizer.encode(text, options.max_length); },
+       .fingerprint = [&] { return tokenizer.fingerprint(); },
+       .vocabulary_size = [&] { return tokenizer.vocabulary_size(); }},
+      options, cache);
+}
+
+}  // namespace hone::data
+
+#if HONE_BODIES
+
+namespace hone::detail {
+
+HONE_INLINE std::size_t mend_utf8(std::string& text) {
   auto byte = [&text](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   std::size_t replaced = 0;
   std::string mended;
@@ -129,29 +201,59 @@ inline void choose_subsets(data::Imdb& all, data::ImdbOptions const& options) {
   }
 }
 
-/// The files that are reviews: what `read_imdb` reads.
-inline bool is_review(std::string_view name) {
+HONE_INLINE bool is_review(std::string_view name) {
   ReviewPath parts;
   return parse_review_path(name, parts) && parts.file.front() != '.';
+}
+
+HONE_INLINE data::Imdb imdb(std::filesystem::path const& path, TokenizerCalls const& tokenizer,
+                            data::ImdbOptions const& options) {
+  data::Imdb read = data::read_imdb(path, options);
+  for (data::Dataset* split : {&read.train, &read.test}) split->tokens = tokenizer.encode_batch(split->texts);
+  return read;
+}
+
+HONE_INLINE data::Imdb imdb(std::filesystem::path const& path, TokenizerCalls const& tokenizer,
+                            data::ImdbOptions const& options, data::TokenCache& cache) {
+  auto const key_now = [&] { return cache.key(path, tokenizer.fingerprint(), options.max_length, is_review); };
+  auto const key = key_now();
+  if (!key) return imdb(path, tokenizer, options);
+  if (auto stored = cache.load(*key, tokenizer.vocabulary_size())) {
+    bool is_right = true;
+    // A code that gives other ids, under the same version.
+    for (data::Dataset const* split : {&stored->train, &stored->test})
+      for (std::size_t i = 0, step = split->size() / 32 + 1; i < split->size() && is_right; i += step) {
+        auto const ids = tokenizer.encode(split->texts[i]);
+        auto const stored_ids = split->tokens[i];
+        is_right = std::equal(ids.begin(), ids.end(), stored_ids.begin(), stored_ids.end());
+      }
+    if (is_right) {
+      choose_subsets(*stored, options);
+      return std::move(*stored);
+    }
+    cache.distrust();
+  }
+  data::ImdbOptions whole = options;
+  whole.train_examples = whole.test_examples = 0;
+  data::Imdb read = data::read_imdb(path, whole);
+  std::uint64_t bytes = 0;
+  for (data::Dataset const* split : {&read.train, &read.test})
+    for (std::string const& text : split->texts) bytes += text.size();
+  bool const is_stored = cache.is_worth(bytes);
+  if (!is_stored) choose_subsets(read, options);
+  for (data::Dataset* split : {&read.train, &read.test}) split->tokens = tokenizer.encode_batch(split->texts);
+  if (!is_stored) return read;
+  auto const after = key_now();  // what changed while it was read is not stored under the name of what was there before
+  if (after && after->sum == key->sum) cache.store(*key, read);
+  choose_subsets(read, options);
+  return read;
 }
 
 }  // namespace hone::detail
 
 namespace hone::data {
 
-/// Reads the texts and labels of an IMDB-like data set, not yet tokenised.
-///
-/// `path` is a folder or an archive (see `for_each_file`) that holds `ROOT/{train,test}/{pos,neg}/ID_STARS.txt`; ROOT is
-/// any path, also none. Other files and folders (`unsup`, `.feat`, names that begin with a dot) are ignored. Labels:
-/// `is_positive` is 1 for `pos` and 0 for `neg`, `star_rating` is STARS, 1 to 10. Examples are ordered by path as bytes,
-/// whatever the order in the archive; a subset is class-balanced and random (`ImdbOptions`); shuffling is the sampler's.
-///
-/// Kept, with a `Problem`: text that is not UTF-8 (bad bytes become U+FFFD); stars that contradict the folder (`pos` with
-/// 5 or fewer, `neg` with 6 or more), both labels stay as they are given; a file that is twice in an archive (the last one
-/// counts, as when unpacked). Left out, with a `Problem`: what `for_each_file` leaves out, and files that are not .txt.
-/// Errors: E402 no star rating in a name, E403 stars that are not 1 to 10, E404 an empty review, E405 no such shape or
-/// training or test reviews missing, E406 several data sets in one place, E407 one class only; and those of `for_each_file`.
-inline Imdb read_imdb(std::filesystem::path const& path, ImdbOptions const& options = {}) {
+HONE_INLINE Imdb read_imdb(std::filesystem::path const& path, ImdbOptions const& options) {
   std::error_code ignored;
   bool const is_folder = std::filesystem::is_directory(path, ignored);
   auto located = [&](std::string const& name) {
@@ -232,53 +334,6 @@ inline Imdb read_imdb(std::filesystem::path const& path, ImdbOptions const& opti
   return read;
 }
 
-/// The same, and the texts tokenised: `tokenizer.encode_batch(texts, max_length, pool)` must give a `RaggedTokens`.
-/// Tokenising runs in parallel; the result does not depend on the number of threads.
-template <class Tokenizer>
-Imdb imdb(std::filesystem::path const& path, Tokenizer const& tokenizer, ImdbOptions const& options, ThreadPool& pool) {
-  Imdb read = read_imdb(path, options);
-  for (Dataset* split : {&read.train, &read.test})
-    split->tokens = tokenizer.encode_batch(std::span<std::string const>(split->texts), options.max_length, pool);
-  return read;
-}
-
-/// The same from a token cache, or into one: what is given does not depend on it. All reviews are tokenised when they are
-/// stored, also where the options ask for a subset: then every subset starts at once.
-template <class Tokenizer>
-Imdb imdb(std::filesystem::path const& path, Tokenizer const& tokenizer, ImdbOptions const& options, ThreadPool& pool,
-          TokenCache& cache) {
-  auto const key_now = [&] { return cache.key(path, tokenizer.fingerprint(), options.max_length, detail::is_review); };
-  auto const key = key_now();
-  if (!key) return imdb(path, tokenizer, options, pool);
-  if (auto stored = cache.load(*key, tokenizer.vocabulary_size())) {
-    bool is_right = true;
-    for (Dataset const* split : {&stored->train, &stored->test})  // a code that gives other ids, under the same version
-      for (std::size_t i = 0, step = split->size() / 32 + 1; i < split->size() && is_right; i += step) {
-        auto const ids = tokenizer.encode(split->texts[i], options.max_length);
-        auto const stored_ids = split->tokens[i];
-        is_right = std::equal(ids.begin(), ids.end(), stored_ids.begin(), stored_ids.end());
-      }
-    if (is_right) {
-      detail::choose_subsets(*stored, options);
-      return std::move(*stored);
-    }
-    cache.distrust();
-  }
-  ImdbOptions whole = options;
-  whole.train_examples = whole.test_examples = 0;
-  Imdb read = read_imdb(path, whole);
-  std::uint64_t bytes = 0;
-  for (Dataset const* split : {&read.train, &read.test})
-    for (std::string const& text : split->texts) bytes += text.size();
-  bool const is_stored = cache.is_worth(bytes);
-  if (!is_stored) detail::choose_subsets(read, options);
-  for (Dataset* split : {&read.train, &read.test})
-    split->tokens = tokenizer.encode_batch(std::span<std::string const>(split->texts), options.max_length, pool);
-  if (!is_stored) return read;
-  auto const after = key_now();  // what changed while it was read is not stored under the name of what was there before
-  if (after && after->sum == key->sum) cache.store(*key, read);
-  detail::choose_subsets(read, options);
-  return read;
-}
-
 }  // namespace hone::data
+
+#endif

@@ -36,10 +36,7 @@ class RunningMeans {
  public:
   explicit RunningMeans(std::size_t window = 20) : window_(window) {}
 
-  void add(StepReport const& step) {
-    steps_.push_back(step);
-    if (steps_.size() > window_) steps_.pop_front();
-  }
+  void add(StepReport const& step);
   bool empty() const { return steps_.empty(); }
   StepReport const& last() const { return steps_.back(); }
   /// Mean of a number of each step, weighted by its examples.
@@ -52,17 +49,9 @@ class RunningMeans {
     }
     return examples > 0 ? sum / examples : std::nan("");
   }
-  double tokens_per_second() const {
-    double tokens = 0, seconds = 0;
-    for (auto const& step : steps_) tokens += static_cast<double>(step.tokens), seconds += step.seconds;
-    return seconds > 0 ? tokens / seconds : std::nan("");
-  }
+  double tokens_per_second() const;
   /// Seconds until the last step, from the speed of the last ones.
-  double seconds_left() const {
-    double seconds = 0;
-    for (auto const& step : steps_) seconds += step.seconds;
-    return seconds / static_cast<double>(steps_.size()) * static_cast<double>(last().total_steps - last().step);
-  }
+  double seconds_left() const;
 
  private:
   std::size_t window_;
@@ -90,13 +79,11 @@ class Console {
   /// What was written, line by line, without bars and colours.
   using Listener = std::function<void(std::string_view line)>;
 
-  explicit Console(std::FILE* stream = stdout) : Console(stream, stream ? Terminal::of(stream) : Terminal{}) {
-    asks_ = stream_ && terminal_.interactive;
-  }
-  Console(std::FILE* stream, Terminal terminal) : stream_(stream), terminal_(terminal) {}
+  explicit Console(std::FILE* stream = stdout);
+  Console(std::FILE* stream, Terminal terminal);
   Console(Console const&) = delete;
   Console& operator=(Console const&) = delete;
-  ~Console() { end_line(); }
+  ~Console();
 
   /// The terminal with the width that it has now.
   Terminal const& terminal() {
@@ -104,33 +91,19 @@ class Console {
     return terminal_;
   }
   /// From now on `listener` is told every line; first those that were printed before. An empty one ends it.
-  void listen(Listener listener) {
-    listener_ = std::move(listener);
-    if (!listener_) return;
-    for (auto const& line : std::exchange(said_, {})) listener_(line);
-  }
+  void listen(Listener listener);
 
   /// Lines of text. What comes from outside must have gone through `printable_text`.
-  void print(std::string_view text) {
-    tell(text);
-    put(text);
-  }
+  void print(std::string_view text);
   /// A heading above what follows.
-  void title(std::string_view text) {
-    std::string const line = "\n" + std::string(text);
-    tell(line);
-    put(terminal_.colors ? "\n\x1b[1m" + std::string(text) + "\x1b[0m" : line);
-  }
+  void title(std::string_view text);
 
   /// A step was done.
   void step(StepReport const& report);
   /// Something else goes on: "testing 512/1000". `seconds` since it began.
   void progress(std::string_view what, Index done, Index total, double seconds);
   /// The same on a terminal alone, and nothing of it stays: for what is done in seconds. Total 0: not known.
-  void passing(std::string_view what, Index done, Index total, double seconds) {
-    if (!terminal_.interactive || !due(false, seconds)) return;
-    show(work_line(what, done, total, seconds, columns(), true, terminal_.unicode));
-  }
+  void passing(std::string_view what, Index done, Index total, double seconds);
   /// What is on the updating line goes away.
   void clear_line();
   /// What is on the updating line stays; later text goes below.
@@ -179,6 +152,53 @@ class PassingProgress {
 };
 
 #if HONE_BODIES
+
+HONE_INLINE void RunningMeans::add(StepReport const& step) {
+  steps_.push_back(step);
+  if (steps_.size() > window_) steps_.pop_front();
+}
+
+HONE_INLINE double RunningMeans::tokens_per_second() const {
+  double tokens = 0, seconds = 0;
+  for (auto const& step : steps_) tokens += static_cast<double>(step.tokens), seconds += step.seconds;
+  return seconds > 0 ? tokens / seconds : std::nan("");
+}
+
+HONE_INLINE double RunningMeans::seconds_left() const {
+  double seconds = 0;
+  for (auto const& step : steps_) seconds += step.seconds;
+  return seconds / static_cast<double>(steps_.size()) * static_cast<double>(last().total_steps - last().step);
+}
+
+HONE_INLINE Console::Console(std::FILE* stream) : Console(stream, stream ? Terminal::of(stream) : Terminal{}) {
+  asks_ = stream_ && terminal_.interactive;
+}
+
+HONE_INLINE Console::Console(std::FILE* stream, Terminal terminal) : stream_(stream), terminal_(terminal) {}
+
+HONE_INLINE Console::~Console() { end_line(); }
+
+HONE_INLINE void Console::listen(Listener listener) {
+  listener_ = std::move(listener);
+  if (!listener_) return;
+  for (auto const& line : std::exchange(said_, {})) listener_(line);
+}
+
+HONE_INLINE void Console::print(std::string_view text) {
+  tell(text);
+  put(text);
+}
+
+HONE_INLINE void Console::title(std::string_view text) {
+  std::string const line = "\n" + std::string(text);
+  tell(line);
+  put(terminal_.colors ? "\n\x1b[1m" + std::string(text) + "\x1b[0m" : line);
+}
+
+HONE_INLINE void Console::passing(std::string_view what, Index done, Index total, double seconds) {
+  if (!terminal_.interactive || !due(false, seconds)) return;
+  show(work_line(what, done, total, seconds, columns(), true, terminal_.unicode));
+}
 
 HONE_INLINE void Console::step(StepReport const& report) {
   means_.add(report);

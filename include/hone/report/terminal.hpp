@@ -1,18 +1,21 @@
 // What is known of the terminal, and text that is safe and short enough for it.
 #pragma once
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-#include <utf8proc.h>
-
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "hone/core/config.hpp"
+
+#if HONE_BODIES
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include <cstdlib>
+#endif
 
 namespace hone {
 
@@ -25,30 +28,7 @@ struct Terminal {
 
   /// Asks the system. The width is COLUMNS, else what the terminal says, else 80. The locale is that of LC_ALL, else of
   /// LC_CTYPE, else of LANG.
-  static Terminal of(std::FILE* stream) {
-    Terminal terminal;
-    auto const variable = [](char const* name) {
-      char const* const value = std::getenv(name);
-      return std::string_view(value ? value : "");
-    };
-    int const descriptor = ::fileno(stream);
-    terminal.interactive = descriptor >= 0 && ::isatty(descriptor) == 1 && variable("TERM") != "dumb";
-    terminal.colors = terminal.interactive && variable("NO_COLOR").empty();
-    std::string_view locale;
-    for (char const* name : {"LC_ALL", "LC_CTYPE", "LANG"})
-      if (locale.empty()) locale = variable(name);
-    std::string charset;
-    for (char const c : locale)
-      if (c != '-') charset += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    terminal.unicode = charset.find("utf8") != std::string::npos;
-    winsize size{};
-    if (long const columns = std::strtol(std::string(variable("COLUMNS")).c_str(), nullptr, 10);
-        columns > 0 && columns < 10000)
-      terminal.width = static_cast<int>(columns);
-    else if (descriptor >= 0 && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-      terminal.width = size.ws_col;
-    return terminal;
-  }
+  static Terminal of(std::FILE* stream);
 };
 
 namespace detail {
@@ -92,6 +72,31 @@ std::vector<std::string> wrap_text(std::string_view text, int columns);
 std::vector<std::string> wrap_text(std::string_view text, int columns, std::size_t most);
 
 #if HONE_BODIES
+
+HONE_INLINE Terminal Terminal::of(std::FILE* stream) {
+  Terminal terminal;
+  auto const variable = [](char const* name) {
+    char const* const value = std::getenv(name);
+    return std::string_view(value ? value : "");
+  };
+  int const descriptor = ::fileno(stream);
+  terminal.interactive = descriptor >= 0 && ::isatty(descriptor) == 1 && variable("TERM") != "dumb";
+  terminal.colors = terminal.interactive && variable("NO_COLOR").empty();
+  std::string_view locale;
+  for (char const* name : {"LC_ALL", "LC_CTYPE", "LANG"})
+    if (locale.empty()) locale = variable(name);
+  std::string charset;
+  for (char const c : locale)
+    if (c != '-') charset += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  terminal.unicode = charset.find("utf8") != std::string::npos;
+  winsize size{};
+  if (long const columns = std::strtol(std::string(variable("COLUMNS")).c_str(), nullptr, 10);
+      columns > 0 && columns < 10000)
+    terminal.width = static_cast<int>(columns);
+  else if (descriptor >= 0 && ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    terminal.width = size.ws_col;
+  return terminal;
+}
 
 HONE_INLINE std::string printable_text(std::string_view text) {
   std::string out;

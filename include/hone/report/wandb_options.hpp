@@ -1,17 +1,21 @@
 // What a person can say about a Weights & Biases run.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "hone/core/config.hpp"
+#include "hone/core/matrix.hpp"
+
+#if HONE_BODIES
+#include <algorithm>
+#include <random>
+
 #include "hone/core/error.hpp"
 #include "hone/core/input_file.hpp"
-#include "hone/core/matrix.hpp"
+#endif
 
 namespace hone {
 
@@ -35,15 +39,17 @@ namespace detail::wandb {
 
 std::size_t characters(std::string_view text);
 
-[[noreturn]] inline void refuse_option(char const* what, std::string_view value, char const* allowed) {
-  throw Error(745, std::string(what) + " is not one that Weights & Biases takes",
-              {.value = printable(value), .allowed = allowed}, "choose another one");
-}
+[[noreturn]] void refuse_option(char const* what, std::string_view value, char const* allowed);
 
 /// `count` random characters of a-z and 0-9, from the system: not of the run's seed, so that they change nothing in it.
 std::string random_name(int count);
 
 #if HONE_BODIES
+
+[[noreturn]] HONE_INLINE void refuse_option(char const* what, std::string_view value, char const* allowed) {
+  throw Error(745, std::string(what) + " is not one that Weights & Biases takes",
+              {.value = printable(value), .allowed = allowed}, "choose another one");
+}
 
 HONE_INLINE std::size_t characters(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));

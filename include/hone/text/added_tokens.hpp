@@ -3,9 +3,7 @@
 #include "hone/core/config.hpp"
 #include "hone/text/tokenizer_options.hpp"
 #include "hone/text/trie.hpp"
-#include "hone/text/unicode.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +12,12 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#if HONE_BODIES
+#include <algorithm>
+
+#include "hone/text/unicode.hpp"
+#endif
 
 namespace hone::detail {
 
@@ -44,12 +48,8 @@ class AddedTokenMatcher {
   void cut(std::string_view text, std::vector<TextPiece>& pieces) const;
 
  private:
-  static bool is_word_before(std::string_view text, std::size_t position) {
-    return position > 0 && (character_table()[previous_code_point(text, position)] & char_word) != 0;
-  }
-  static bool is_word_at(std::string_view text, std::size_t position) {
-    return position < text.size() && (character_table()[next_code_point(text, position)] & char_word) != 0;
-  }
+  static bool is_word_before(std::string_view text, std::size_t position);
+  static bool is_word_at(std::string_view text, std::size_t position);
 
   ByteTrie trie_{};
   std::vector<AddedToken> tokens_{};
@@ -68,6 +68,14 @@ HONE_INLINE AddedTokenMatcher::AddedTokenMatcher(std::vector<std::pair<std::stri
     begins_[static_cast<unsigned char>(pattern.front())] = true;
   }
   trie_ = ByteTrie(std::move(entries));
+}
+
+HONE_INLINE bool AddedTokenMatcher::is_word_before(std::string_view text, std::size_t position) {
+  return position > 0 && (character_table()[previous_code_point(text, position)] & char_word) != 0;
+}
+
+HONE_INLINE bool AddedTokenMatcher::is_word_at(std::string_view text, std::size_t position) {
+  return position < text.size() && (character_table()[next_code_point(text, position)] & char_word) != 0;
 }
 
 HONE_INLINE void AddedTokenMatcher::cut(std::string_view text, std::vector<TextPiece>& pieces) const {

@@ -2,15 +2,19 @@
 
 #include "hone/core/config.hpp"
 #include "hone/text/tokenizer_options.hpp"
-#include "hone/text/unicode.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#if HONE_BODIES
+#include <algorithm>
+
+#include "hone/text/unicode.hpp"
+#endif
 
 namespace hone {
 
@@ -75,8 +79,16 @@ struct NormalizerScratch {
 void strip_accents(NormalizedText& text, NormalizerScratch& scratch);
 
 /// Normalises `text` (well-formed UTF-8), whose first byte is byte `base` of the original, into `out`.
-inline void normalize(std::string_view text, std::int64_t base, NormalizerSettings const& settings, NormalizedText& out,
-                      NormalizerScratch& scratch) {
+void normalize(std::string_view text, std::int64_t base, NormalizerSettings const& settings, NormalizedText& out,
+               NormalizerScratch& scratch);
+
+/// The normal form of `text` (well-formed UTF-8), as UTF-8.
+std::string normal_form(std::string_view text, NormalizerSettings const& settings);
+
+#if HONE_BODIES
+
+HONE_INLINE void normalize(std::string_view text, std::int64_t base, NormalizerSettings const& settings,
+                           NormalizedText& out, NormalizerScratch& scratch) {
   CharacterTable const& table = character_table();
   out.clear();
   bool any_decomposed = false, any_lowered = false;
@@ -119,11 +131,6 @@ inline void normalize(std::string_view text, std::int64_t base, NormalizerSettin
     }
   }
 }
-
-/// The normal form of `text` (well-formed UTF-8), as UTF-8.
-std::string normal_form(std::string_view text, NormalizerSettings const& settings);
-
-#if HONE_BODIES
 
 HONE_INLINE void strip_accents(NormalizedText& text, NormalizerScratch& scratch) {
   CharacterTable const& table = character_table();

@@ -1,19 +1,15 @@
 #pragma once
 
-#include "hone/core/atomic_file.hpp"
 #include "hone/core/config.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/ragged_tokens.hpp"
-#include "hone/core/sha256.hpp"
 #include "hone/core/thread_pool.hpp"
-#include "hone/text/added_tokens.hpp"
 #include "hone/text/normalizer.hpp"
 #include "hone/text/text_encoder.hpp"
-#include "hone/text/tokenizer_files.hpp"
 #include "hone/text/tokenizer_options.hpp"
+#include "hone/text/unicode.hpp"
 #include "hone/text/wordpiece.hpp"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -24,6 +20,17 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#if HONE_BODIES
+#include <algorithm>
+
+#include "hone/core/atomic_file.hpp"
+#include "hone/core/sha256.hpp"
+#include "hone/text/tokenizer_files.hpp"
+#include "hone/text/tokenizer_json.hpp"
+#include "hone/text/tokenizer_vocab.hpp"
+#include "hone/text/wordpiece_decoder.hpp"
+#endif
 
 namespace hone {
 
@@ -53,6 +60,12 @@ std::vector<TokenOffset> to_code_points(std::string_view text, std::span<TokenOf
 /// classes of characters are those of Hugging Face (docs/tokenizer.md says where these differ from Google's original).
 class Tokenizer {
  public:
+  Tokenizer(Tokenizer const& other);
+  Tokenizer(Tokenizer&& other) noexcept;
+  Tokenizer& operator=(Tokenizer const& other);
+  Tokenizer& operator=(Tokenizer&& other) noexcept;
+  ~Tokenizer();
+
   /// The tokenizer of a model folder: `tokenizer.json`; without one `vocab.txt`, with `tokenizer_config.json` if there is
   /// one (do_lower_case, strip_accents, tokenize_chinese_chars, names of special tokens). Errors: E302 to E309.
   static Tokenizer from_folder(std::filesystem::path const& model_folder);
@@ -71,20 +84,10 @@ class Tokenizer {
   ///
   /// @param max_length  how many ids at most, [CLS] and [SEP] among them: the text loses its end; 0: not cut
   /// Errors: E301 text not UTF-8, E311 max_length negative or too small for the special tokens.
-  std::vector<std::int32_t> encode(std::string_view text, std::int64_t max_length = 0) const {
-    check_text(text, "");
-    std::vector<std::int32_t> ids;
-    detail::EncoderScratch scratch;
-    append(text, max_length, ids, scratch);
-    return ids;
-  }
+  std::vector<std::int32_t> encode(std::string_view text, std::int64_t max_length = 0) const;
 
   /// `encode`, with the bytes of the text that each token came from.
-  Encoding encode_with_offsets(std::string_view text, std::int64_t max_length = 0) const {
-    check_text(text, "");
-    detail::EncoderScratch scratch;
-    return assembled(parts_.single, body(text, length_for_text(max_length, single_inserted_), scratch), {});
-  }
+  Encoding encode_with_offsets(std::string_view text, std::int64_t max_length = 0) const;
 
   /// Two texts: [CLS] first [SEP] second [SEP], segments 0 and 1. Offsets of the second text count from its own start.
   ///
@@ -98,42 +101,7 @@ class Tokenizer {
   /// Every text as by `encode`, one after the other; the same for any number of threads.
   ///
   /// Errors: E301 naming the number of the first text that is not UTF-8, E311.
-  RaggedTokens encode_batch(std::span<std::string const> texts, std::int64_t max_length, ThreadPool& pool) const {
-    length_for_text(max_length, single_inserted_);
-    constexpr std::int64_t grain = 32;
-    auto const count = static_cast<std::int64_t>(texts.size());
-    std::vector<std::vector<std::int32_t>> chunks(static_cast<std::size_t>((count + grain - 1) / grain));
-    std::vector<std::int64_t> invalid(chunks.size(), -1);
-    RaggedTokens out;
-    out.offsets.assign(texts.size() + 1, 0);
-    pool.parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
-      auto const chunk = static_cast<std::size_t>(begin / grain);
-      detail::EncoderScratch scratch;
-      std::size_t room = 0;  // English has a token for 4 to 5 bytes
-      std::size_t const most = max_length > 0 ? static_cast<std::size_t>(max_length) : std::string::npos;
-      for (std::int64_t i = begin; i < end; ++i) room += std::min(texts[static_cast<std::size_t>(i)].size() / 4 + 2, most);
-      chunks[chunk].reserve(room);
-      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-        if (find_invalid_utf8(texts[i])) {
-          invalid[chunk] = static_cast<std::int64_t>(i);
-          return;
-        }
-        std::size_t const before = chunks[chunk].size();
-        append(texts[i], max_length, chunks[chunk], scratch);
-        out.offsets[i + 1] = static_cast<std::int64_t>(chunks[chunk].size() - before);
-      }
-    });
-    for (std::int64_t const i : invalid) {
-      if (i >= 0) check_text(texts[static_cast<std::size_t>(i)], "text " + std::to_string(i) + " of the batch: ");
-    }
-    for (std::size_t i = 0; i < texts.size(); ++i) out.offsets[i + 1] += out.offsets[i];
-    out.tokens.reserve(static_cast<std::size_t>(out.offsets.back()));
-    for (auto& chunk : chunks) {
-      out.tokens.insert(out.tokens.end(), chunk.begin(), chunk.end());
-      chunk = {};
-    }
-    return out;
-  }
+  RaggedTokens encode_batch(std::span<std::string const> texts, std::int64_t max_length, ThreadPool& pool) const;
 
   /// The text of tokens: pieces joined, blanks before punctuation taken out, as Hugging Face's WordPiece decoder does.
   ///
@@ -189,20 +157,9 @@ class Tokenizer {
   std::int64_t length_for_text(std::int64_t max_length, std::int64_t special) const;
 
   void append(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& ids,
-              detail::EncoderScratch& scratch) const {
-    std::int64_t const allowed = length_for_text(max_length, single_inserted_);
-    for (auto const& piece : parts_.single) {
-      ids.insert(ids.end(), piece.ids.begin(), piece.ids.end());
-      if (piece.kind == detail::TemplatePiece::Kind::first_text)
-        encoder_.encode(wordpiece_, text, allowed, ids, nullptr, scratch);
-    }
-  }
+              detail::EncoderScratch& scratch) const;
 
-  detail::EncodedBody body(std::string_view text, std::int64_t allowed, detail::EncoderScratch& scratch) const {
-    detail::EncodedBody out;
-    encoder_.encode(wordpiece_, text, allowed, out.ids, &out.offsets, scratch);
-    return out;
-  }
+  detail::EncodedBody body(std::string_view text, std::int64_t allowed, detail::EncoderScratch& scratch) const;
 
   static Encoding assembled(std::vector<detail::TemplatePiece> const& pieces, detail::EncodedBody const& first,
                             detail::EncodedBody const& second);
@@ -233,6 +190,26 @@ HONE_INLINE std::vector<TokenOffset> to_code_points(std::string_view text, std::
   out.reserve(offsets.size());
   for (TokenOffset const& offset : offsets) out.push_back({at(offset.begin), at(offset.end)});
   return out;
+}
+
+HONE_INLINE Tokenizer::Tokenizer(Tokenizer const& other) = default;
+HONE_INLINE Tokenizer::Tokenizer(Tokenizer&& other) noexcept = default;
+HONE_INLINE Tokenizer& Tokenizer::operator=(Tokenizer const& other) = default;
+HONE_INLINE Tokenizer& Tokenizer::operator=(Tokenizer&& other) noexcept = default;
+HONE_INLINE Tokenizer::~Tokenizer() = default;
+
+HONE_INLINE std::vector<std::int32_t> Tokenizer::encode(std::string_view text, std::int64_t max_length) const {
+  check_text(text, "");
+  std::vector<std::int32_t> ids;
+  detail::EncoderScratch scratch;
+  append(text, max_length, ids, scratch);
+  return ids;
+}
+
+HONE_INLINE Encoding Tokenizer::encode_with_offsets(std::string_view text, std::int64_t max_length) const {
+  check_text(text, "");
+  detail::EncoderScratch scratch;
+  return assembled(parts_.single, body(text, length_for_text(max_length, single_inserted_), scratch), {});
 }
 
 HONE_INLINE Encoding Tokenizer::encode_pair(std::string_view first, std::string_view second, std::int64_t max_length) const {
@@ -266,6 +243,44 @@ HONE_INLINE std::pair<std::int64_t, std::int64_t> Tokenizer::longest_first(std::
     high = low + allowed % 2;
   }
   return swapped ? std::pair(high, low) : std::pair(low, high);
+}
+
+HONE_INLINE RaggedTokens Tokenizer::encode_batch(std::span<std::string const> texts, std::int64_t max_length,
+                                                 ThreadPool& pool) const {
+  length_for_text(max_length, single_inserted_);
+  constexpr std::int64_t grain = 32;
+  auto const count = static_cast<std::int64_t>(texts.size());
+  std::vector<std::vector<std::int32_t>> chunks(static_cast<std::size_t>((count + grain - 1) / grain));
+  std::vector<std::int64_t> invalid(chunks.size(), -1);
+  RaggedTokens out;
+  out.offsets.assign(texts.size() + 1, 0);
+  pool.parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
+    auto const chunk = static_cast<std::size_t>(begin / grain);
+    detail::EncoderScratch scratch;
+    std::size_t room = 0;  // English has a token for 4 to 5 bytes
+    std::size_t const most = max_length > 0 ? static_cast<std::size_t>(max_length) : std::string::npos;
+    for (std::int64_t i = begin; i < end; ++i) room += std::min(texts[static_cast<std::size_t>(i)].size() / 4 + 2, most);
+    chunks[chunk].reserve(room);
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      if (find_invalid_utf8(texts[i])) {
+        invalid[chunk] = static_cast<std::int64_t>(i);
+        return;
+      }
+      std::size_t const before = chunks[chunk].size();
+      append(texts[i], max_length, chunks[chunk], scratch);
+      out.offsets[i + 1] = static_cast<std::int64_t>(chunks[chunk].size() - before);
+    }
+  });
+  for (std::int64_t const i : invalid) {
+    if (i >= 0) check_text(texts[static_cast<std::size_t>(i)], "text " + std::to_string(i) + " of the batch: ");
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) out.offsets[i + 1] += out.offsets[i];
+  out.tokens.reserve(static_cast<std::size_t>(out.offsets.back()));
+  for (auto& chunk : chunks) {
+    out.tokens.insert(out.tokens.end(), chunk.begin(), chunk.end());
+    chunk = {};
+  }
+  return out;
 }
 
 HONE_INLINE std::string Tokenizer::decode(std::span<std::int32_t const> ids, bool skip_special_tokens) const {
@@ -395,6 +410,23 @@ HONE_INLINE std::int64_t Tokenizer::length_for_text(std::int64_t max_length, std
                 "give a larger max_length");
   }
   return max_length - special;
+}
+
+HONE_INLINE void Tokenizer::append(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& ids,
+                                   detail::EncoderScratch& scratch) const {
+  std::int64_t const allowed = length_for_text(max_length, single_inserted_);
+  for (auto const& piece : parts_.single) {
+    ids.insert(ids.end(), piece.ids.begin(), piece.ids.end());
+    if (piece.kind == detail::TemplatePiece::Kind::first_text)
+      encoder_.encode(wordpiece_, text, allowed, ids, nullptr, scratch);
+  }
+}
+
+HONE_INLINE detail::EncodedBody Tokenizer::body(std::string_view text, std::int64_t allowed,
+                                                detail::EncoderScratch& scratch) const {
+  detail::EncodedBody out;
+  encoder_.encode(wordpiece_, text, allowed, out.ids, &out.offsets, scratch);
+  return out;
 }
 
 HONE_INLINE Encoding Tokenizer::assembled(std::vector<detail::TemplatePiece> const& pieces, detail::EncodedBody const& first,

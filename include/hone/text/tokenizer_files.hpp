@@ -1,11 +1,7 @@
 #pragma once
 
 #include "hone/core/config.hpp"
-#include "hone/core/error.hpp"
-#include "hone/text/tokenizer_json.hpp"
 #include "hone/text/tokenizer_options.hpp"
-#include "hone/text/tokenizer_vocab.hpp"
-#include "hone/text/wordpiece_decoder.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +16,10 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <unordered_map>
+#include "hone/core/error.hpp"
 #include "hone/text/text_file.hpp"
+#include "hone/text/tokenizer_json.hpp"
+#include "hone/text/tokenizer_vocab.hpp"
 #include "hone/text/unicode.hpp"
 #endif
 

@@ -1,21 +1,25 @@
 #pragma once
 
 #include "hone/core/config.hpp"
-#include "hone/core/error.hpp"
-#include "hone/text/text_file.hpp"
 #include "hone/text/tokenizer_options.hpp"
-#include "hone/text/unicode.hpp"
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#if HONE_BODIES
+#include <algorithm>
+#include <cstddef>
+#include <limits>
 #include <unordered_map>
 #include <utility>
-#include <vector>
+
+#include "hone/core/error.hpp"
+#include "hone/text/text_file.hpp"
+#include "hone/text/unicode.hpp"
+#endif
 
 namespace hone::detail {
 

@@ -1,64 +1,30 @@
 #pragma once
 
 #include "hone/core/config.hpp"
-#include "hone/text/unicode_tables.hpp"
-
-#include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#if HONE_BODIES
+#include <utf8proc.h>
+
+#include <cstring>
+#include <iterator>
+
+#include "hone/text/unicode_tables.hpp"
+#endif
+
 namespace hone {
 
 /// The position of the first byte that is not part of well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing
 /// above U+10FFFF), or nothing. Texts are checked before they are tokenised; nothing is replaced silently.
-inline std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
-  auto const* bytes = reinterpret_cast<unsigned char const*>(text.data());
-  std::size_t const size = text.size();
-  std::size_t i = 0;
-  while (i < size) {
-    if (i + 8 <= size) {  // eight ASCII bytes at a time
-      std::uint64_t eight;
-      std::memcpy(&eight, bytes + i, 8);
-      if ((eight & 0x8080808080808080u) == 0) {
-        i += 8;
-        continue;
-      }
-    }
-    unsigned char const lead = bytes[i];
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    std::size_t length = 0;
-    unsigned char low = 0x80, high = 0xbf;  // what the second byte may be
-    if (lead >= 0xc2 && lead <= 0xdf) {
-      length = 2;
-    } else if (lead >= 0xe0 && lead <= 0xef) {
-      length = 3;
-      if (lead == 0xe0) low = 0xa0;
-      if (lead == 0xed) high = 0x9f;
-    } else if (lead >= 0xf0 && lead <= 0xf4) {
-      length = 4;
-      if (lead == 0xf0) low = 0x90;
-      if (lead == 0xf4) high = 0x8f;
-    }
-    if (length == 0 || i + length > size || bytes[i + 1] < low || bytes[i + 1] > high) return i;
-    for (std::size_t k = 2; k < length; ++k) {
-      if ((bytes[i + k] & 0xc0) != 0x80) return i;
-    }
-    i += length;
-  }
-  return std::nullopt;
-}
+std::optional<std::size_t> find_invalid_utf8(std::string_view text);
 
 /// The text with U+FFFD for every byte that is not part of well-formed UTF-8.
 std::string valid_utf8(std::string_view text);
@@ -143,7 +109,19 @@ inline CharacterTable const& character_table() {
 }
 
 /// The lower-case form of c, for every c but U+0130, whose form is two code points (the caller's business).
-inline char32_t lower_case(char32_t c) {
+char32_t lower_case(char32_t c);
+
+/// Appends the full canonical decomposition of c to `out`, in canonical order. Only for code points with char_decomposed:
+/// which ones decompose is decided by our table, so that a newer utf8proc does not decompose more; what they decompose to
+/// never changes between versions of Unicode (its stability policy).
+void decompose(char32_t c, std::vector<char32_t>& out);
+
+/// The canonical combining class of a code point with char_combining, by the same reasoning.
+int combining_class(char32_t c);
+
+#if HONE_BODIES
+
+HONE_INLINE char32_t lower_case(char32_t c) {
   using unicode_tables::lower;
   auto const found =
       std::upper_bound(std::begin(lower), std::end(lower), c,
@@ -154,10 +132,7 @@ inline char32_t lower_case(char32_t c) {
   return static_cast<char32_t>(static_cast<std::int32_t>(c) + range.difference);
 }
 
-/// Appends the full canonical decomposition of c to `out`, in canonical order. Only for code points with char_decomposed:
-/// which ones decompose is decided by our table, so that a newer utf8proc does not decompose more; what they decompose to
-/// never changes between versions of Unicode (its stability policy).
-inline void decompose(char32_t c, std::vector<char32_t>& out) {
+HONE_INLINE void decompose(char32_t c, std::vector<char32_t>& out) {
   std::array<utf8proc_int32_t, 16> buffer{};
   int boundary = 0;
   auto const count =
@@ -169,10 +144,9 @@ inline void decompose(char32_t c, std::vector<char32_t>& out) {
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) out.push_back(static_cast<char32_t>(buffer[i]));
 }
 
-/// The canonical combining class of a code point with char_combining, by the same reasoning.
-inline int combining_class(char32_t c) { return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class; }
-
-#if HONE_BODIES
+HONE_INLINE int combining_class(char32_t c) {
+  return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
+}
 
 HONE_INLINE CharacterTable::CharacterTable() {
   using namespace unicode_tables;
@@ -213,6 +187,46 @@ HONE_INLINE CharacterTable::CharacterTable() {
 }  // namespace detail
 
 #if HONE_BODIES
+
+HONE_INLINE std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
+  auto const* bytes = reinterpret_cast<unsigned char const*>(text.data());
+  std::size_t const size = text.size();
+  std::size_t i = 0;
+  while (i < size) {
+    if (i + 8 <= size) {  // eight ASCII bytes at a time
+      std::uint64_t eight;
+      std::memcpy(&eight, bytes + i, 8);
+      if ((eight & 0x8080808080808080u) == 0) {
+        i += 8;
+        continue;
+      }
+    }
+    unsigned char const lead = bytes[i];
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    std::size_t length = 0;
+    unsigned char low = 0x80, high = 0xbf;  // what the second byte may be
+    if (lead >= 0xc2 && lead <= 0xdf) {
+      length = 2;
+    } else if (lead >= 0xe0 && lead <= 0xef) {
+      length = 3;
+      if (lead == 0xe0) low = 0xa0;
+      if (lead == 0xed) high = 0x9f;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+      length = 4;
+      if (lead == 0xf0) low = 0x90;
+      if (lead == 0xf4) high = 0x8f;
+    }
+    if (length == 0 || i + length > size || bytes[i + 1] < low || bytes[i + 1] > high) return i;
+    for (std::size_t k = 2; k < length; ++k) {
+      if ((bytes[i + k] & 0xc0) != 0x80) return i;
+    }
+    i += length;
+  }
+  return std::nullopt;
+}
 
 HONE_INLINE std::string valid_utf8(std::string_view text) {
   std::string valid;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "hone/core/config.hpp"
-#include "hone/core/error.hpp"
 #include "hone/text/trie.hpp"
 #include "hone/text/word_table.hpp"
 
@@ -14,6 +13,10 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#if HONE_BODIES
+#include "hone/core/error.hpp"
+#endif
 
 namespace hone {
 
@@ -54,38 +57,7 @@ class WordPiece {
   /// @param characters  the code points of the word
   /// @param fold        256 bytes: a byte b of the word counts as fold[b] (ASCII lower case without a copy)
   void split(std::string_view word, std::int64_t characters, unsigned char const* fold, std::vector<std::int32_t>& ids,
-             std::vector<std::size_t>* ends = nullptr) const {
-    std::size_t const before = ids.size();
-    auto const* bytes = reinterpret_cast<unsigned char const*>(word.data());
-    detail::ByteTrie::Node const* nodes = trie_.nodes();
-    std::int32_t node = characters <= max_chars_ ? detail::ByteTrie::root() : detail::ByteTrie::none;
-    std::size_t start = 0;
-    while (node != detail::ByteTrie::none) {
-      std::int32_t longest = detail::ByteTrie::none;
-      std::size_t end = start;
-      for (std::size_t i = start; i < word.size(); ++i) {
-        std::int32_t const next = nodes[node].base + fold[bytes[i]];
-        if (nodes[next].parent != node) break;
-        node = next;
-        if (nodes[node].value != detail::ByteTrie::none) {
-          longest = nodes[node].value;
-          end = i + 1;
-        }
-      }
-      if (longest == detail::ByteTrie::none) break;
-      ids.push_back(longest);
-      if (ends != nullptr) ends->push_back(end);
-      if (end == word.size()) return;
-      start = end;
-      node = continuation_;
-    }
-    if (ends != nullptr) {
-      ends->resize(ends->size() - (ids.size() - before));
-      ends->push_back(word.size());
-    }
-    ids.resize(before);
-    ids.push_back(unknown_);
-  }
+             std::vector<std::size_t>* ends = nullptr) const;
 
  private:
   static std::vector<std::pair<std::string_view, std::int32_t>> entries(std::span<std::string const> tokens);
@@ -116,6 +88,40 @@ HONE_INLINE WordPiece::WordPiece(std::span<std::string const> tokens, std::strin
     std::int32_t const id = max_chars_ > 0 ? trie_.find({&c, 1}) : detail::ByteTrie::none;
     of_byte_[byte] = id >= 0 ? id : unknown_;
   }
+}
+
+HONE_INLINE void WordPiece::split(std::string_view word, std::int64_t characters, unsigned char const* fold,
+                                  std::vector<std::int32_t>& ids, std::vector<std::size_t>* ends) const {
+  std::size_t const before = ids.size();
+  auto const* bytes = reinterpret_cast<unsigned char const*>(word.data());
+  detail::ByteTrie::Node const* nodes = trie_.nodes();
+  std::int32_t node = characters <= max_chars_ ? detail::ByteTrie::root() : detail::ByteTrie::none;
+  std::size_t start = 0;
+  while (node != detail::ByteTrie::none) {
+    std::int32_t longest = detail::ByteTrie::none;
+    std::size_t end = start;
+    for (std::size_t i = start; i < word.size(); ++i) {
+      std::int32_t const next = nodes[node].base + fold[bytes[i]];
+      if (nodes[next].parent != node) break;
+      node = next;
+      if (nodes[node].value != detail::ByteTrie::none) {
+        longest = nodes[node].value;
+        end = i + 1;
+      }
+    }
+    if (longest == detail::ByteTrie::none) break;
+    ids.push_back(longest);
+    if (ends != nullptr) ends->push_back(end);
+    if (end == word.size()) return;
+    start = end;
+    node = continuation_;
+  }
+  if (ends != nullptr) {
+    ends->resize(ends->size() - (ids.size() - before));
+    ends->push_back(word.size());
+  }
+  ids.resize(before);
+  ids.push_back(unknown_);
 }
 
 HONE_INLINE std::vector<std::pair<std::string_view, std::int32_t>> WordPiece::entries(std::span<std::string const> tokens) {

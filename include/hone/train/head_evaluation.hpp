@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -66,6 +68,13 @@ template <class H>
 inline constexpr bool regressing_head =
     !ClassifyingHead<H> && H::width == 1 && std::is_convertible_v<typename H::Label, double>;
 
+/// Fills in all measures of a head that has its name, its kind and the name of its loss.
+///
+/// @param truth  labels (N); null where these are no numbers
+/// @param loss   of an example, from its outputs and its place
+void measure_head(HeadEvaluation& head, HostMatrix const& output, std::vector<double> const* truth, std::size_t examples,
+                  std::function<double(double const* row, std::size_t example)> const& loss);
+
 /// Fills in the measures of a classifying head from labels and probabilities. Shapes: truth (N), probabilities (N, K).
 void measure_classes(HeadEvaluation& head, std::span<double const> truth, std::span<double const> probabilities);
 
@@ -73,6 +82,34 @@ void measure_classes(HeadEvaluation& head, std::span<double const> truth, std::s
 void measure_numbers(HeadEvaluation& head, std::span<double const> truth, std::span<double const> predicted);
 
 #if HONE_BODIES
+
+HONE_INLINE void measure_head(HeadEvaluation& head, HostMatrix const& output, std::vector<double> const* truth,
+                              std::size_t examples,
+                              std::function<double(double const* row, std::size_t example)> const& loss) {
+  double const count = static_cast<double>(examples);
+  double sum = 0, cross_entropy = 0;
+  std::vector<double> said;  // probabilities or predicted numbers
+  if (head.classifies) head.confusion = ConfusionTable(output.cols);
+  for (std::size_t r = 0; r < examples; ++r) {
+    double const* const row = output.row(Index(r));
+    sum += loss(row, r);
+    if (head.classifies) {
+      cross_entropy += CrossEntropy::row<double>(row, output.cols, static_cast<std::int32_t>((*truth)[r]), nullptr);
+      head.confusion.add(Index((*truth)[r]), output.argmax(Index(r)));
+      auto const shares = softmax(std::span<double const>(row, std::size_t(output.cols)));
+      said.insert(said.end(), shares.begin(), shares.end());
+    } else if (truth) {
+      said.push_back(row[0]);
+    }
+  }
+  head.loss = sum / count;  // 0 / 0 with no examples: NaN
+  if (head.classifies) {
+    head.cross_entropy = cross_entropy / count;
+    measure_classes(head, *truth, said);
+  } else if (truth) {
+    measure_numbers(head, *truth, said);
+  }
+}
 
 HONE_INLINE void measure_classes(HeadEvaluation& head, std::span<double const> truth,
                                  std::span<double const> probabilities) {
@@ -126,35 +163,18 @@ std::vector<HeadEvaluation> measure(Outputs<HeadList> const& outputs, typename H
     using Loss = typename WeightedSum<L...>::template At<i>;
     auto const& output = outputs.heads[i];
     auto const& truth = std::get<i>(labels);
-    double const count = static_cast<double>(truth.size());
     HeadEvaluation head;
     head.head = std::string(H::name());
     head.classifies = ClassifyingHead<H>;
     head.loss_name = Loss::name;
-    double loss = 0, cross_entropy = 0;
-    std::vector<double> numbers, said;  // labels; probabilities or predicted numbers
-    if constexpr (ClassifyingHead<H>) head.confusion = ConfusionTable(H::width);
-    for (std::size_t r = 0; r < truth.size(); ++r) {
-      double const* const row = output.row(Index(r));
-      loss += Loss::template row<double>(row, H::width, truth[r], nullptr);
-      if constexpr (ClassifyingHead<H>) {
-        cross_entropy += CrossEntropy::row<double>(row, H::width, static_cast<std::int32_t>(truth[r]), nullptr);
-        head.confusion.add(Index(truth[r]), output.argmax(Index(r)));
-        numbers.push_back(static_cast<double>(truth[r]));
-        auto const shares = softmax(std::span<double const>(row, std::size_t(H::width)));
-        said.insert(said.end(), shares.begin(), shares.end());
-      } else if constexpr (detail::regressing_head<H>) {
-        numbers.push_back(static_cast<double>(truth[r]));
-        said.push_back(row[0]);
-      }
-    }
-    head.loss = loss / count;  // 0 / 0 with no examples: NaN
-    if constexpr (ClassifyingHead<H>) {
-      head.cross_entropy = cross_entropy / count;
-      detail::measure_classes(head, numbers, said);
-    } else if constexpr (detail::regressing_head<H>) {
-      detail::measure_numbers(head, numbers, said);
-    }
+    constexpr bool has_numbers = ClassifyingHead<H> || detail::regressing_head<H>;
+    std::vector<double> numbers;
+    if constexpr (has_numbers)
+      for (auto const& label : truth) numbers.push_back(static_cast<double>(label));
+    detail::measure_head(head, output, has_numbers ? &numbers : nullptr, truth.size(),
+                         [&](double const* row, std::size_t r) {
+                           return Loss::template row<double>(row, H::width, truth[r], nullptr);
+                         });
     measures.push_back(std::move(head));
   });
   return measures;

@@ -40,7 +40,12 @@ struct WatchOptions {
 /// Each is told once, and again only after it was over for a window. It costs a few additions a step.
 class TrainingWatch {
  public:
-  explicit TrainingWatch(WatchOptions options = {}) : options_(options) {}
+  explicit TrainingWatch(WatchOptions options = {});
+  TrainingWatch(TrainingWatch const& other);
+  TrainingWatch(TrainingWatch&& other);
+  TrainingWatch& operator=(TrainingWatch const& other);
+  TrainingWatch& operator=(TrainingWatch&& other);
+  ~TrainingWatch();
 
   /// Takes a step; gives a warning when there is a new one (the first of several).
   std::optional<Finding> step(StepReport const& report);
@@ -51,11 +56,7 @@ class TrainingWatch {
   std::optional<Finding> rising(std::size_t h);
 
   /// The place of a head among those that classify; behind them when it does not.
-  std::size_t h_of(std::string const& head) const {
-    auto const& classes = steps_.back().classes;
-    return static_cast<std::size_t>(
-        std::find_if(classes.begin(), classes.end(), [&](auto const& c) { return c.head == head; }) - classes.begin());
-  }
+  std::size_t h_of(std::string const& head) const;
   /// Of the labels in the window: the cross entropy of a model that knows their shares and nothing else; infinite for a head
   /// that does not classify.
   double entropy_of(std::size_t h) const;
@@ -69,6 +70,13 @@ class TrainingWatch {
 };
 
 #if HONE_BODIES
+
+HONE_INLINE TrainingWatch::TrainingWatch(WatchOptions options) : options_(options) {}
+HONE_INLINE TrainingWatch::TrainingWatch(TrainingWatch const& other) = default;
+HONE_INLINE TrainingWatch::TrainingWatch(TrainingWatch&& other) = default;
+HONE_INLINE TrainingWatch& TrainingWatch::operator=(TrainingWatch const& other) = default;
+HONE_INLINE TrainingWatch& TrainingWatch::operator=(TrainingWatch&& other) = default;
+HONE_INLINE TrainingWatch::~TrainingWatch() = default;
 
 HONE_INLINE std::optional<Finding> TrainingWatch::step(StepReport const& report) {
   steps_.push_back(report);
@@ -153,6 +161,12 @@ HONE_INLINE std::optional<Finding> TrainingWatch::rising(std::size_t h) {
   finding.next = "stop, and begin again with a tenth of the learning rate, or with warm-up";
   *finding.data = {{"step", steps_.back().step}, {"head", head}, {"first", began}, {"now", now}};
   return finding;
+}
+
+HONE_INLINE std::size_t TrainingWatch::h_of(std::string const& head) const {
+  auto const& classes = steps_.back().classes;
+  return static_cast<std::size_t>(
+      std::find_if(classes.begin(), classes.end(), [&](auto const& c) { return c.head == head; }) - classes.begin());
 }
 
 HONE_INLINE double TrainingWatch::entropy_of(std::size_t h) const {
