@@ -2,7 +2,9 @@
 // Texts are random and unkind: every class of code point, marks in any order, words of any length, text that looks like
 // added tokens.
 #include "hone/core/thread_pool.hpp"
+#include "hone/text/text_file.hpp"
 #include "hone/text/tokenizer.hpp"
+#include "hone/text/tokenizer_vocab.hpp"
 
 #include "support/catch.hpp"
 #include "support/in_brief.hpp"

@@ -32,6 +32,9 @@ namespace hone::detail {
 /// recommends, chapter 3.9 table 3-8). Returns how many replacements were made.
 std::size_t mend_utf8(std::string& text);
 
+/// True when a text has nothing but ASCII spaces and control characters, no-break spaces and byte order marks.
+bool is_blank(std::string_view text);
+
 /// The files that are reviews: what `read_imdb` reads.
 bool is_review(std::string_view name);
 
@@ -129,8 +132,7 @@ HONE_INLINE std::size_t mend_utf8(std::string& text) {
   return replaced;
 }
 
-/// True when a text has nothing but ASCII spaces and control characters, no-break spaces and byte order marks.
-inline bool is_blank(std::string_view text) {
+HONE_INLINE bool is_blank(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     unsigned char const c = static_cast<unsigned char>(text[i]);
     if (c <= ' ' || c == 0x7F) continue;
