@@ -404,7 +404,8 @@ void Trainer<Model, RecipeType>::find_problem(typename HeadList::Labels const& l
 }
 
 // A program may compile the training of models with the usual heads once, apart from the rest, as it may these models
-// (models/bert_classifier.hpp): by a warm-up, or a choice of it with and without decay. Others are compiled where they are used.
+// (models/bert_classifier.hpp): by a warm-up, or a choice of it with and without decay. Others are compiled where they are
+// used.
 #if defined(HONE_KERNELS_ELSEWHERE)
 extern template class Trainer<BertClassifier<Cpu<fp32>>, Recipe<>>;
 extern template class Trainer<BertClassifier<Cpu<mixed>>, Recipe<>>;

@@ -28,7 +28,8 @@ HONE_SIMD_INLINE inline void store_line(bfloat16* to, Line line) { std::memcpy(t
 HONE_SIMD_INLINE inline Line load_quarters(bfloat16 const* from, Index rows_apart) {
   using Quarter = char const(*)[16];
   Quarter const rows[] = {reinterpret_cast<Quarter>(from), reinterpret_cast<Quarter>(from + rows_apart),
-                          reinterpret_cast<Quarter>(from + 2 * rows_apart), reinterpret_cast<Quarter>(from + 3 * rows_apart)};
+                          reinterpret_cast<Quarter>(from + 2 * rows_apart),
+                          reinterpret_cast<Quarter>(from + 3 * rows_apart)};
   Line line;
 #if HONE_SIMD_AVX512
   __asm__("vmovdqu64 %1, %x0" : "=v"(line) : "m"(*rows[0]));
@@ -122,8 +123,8 @@ HONE_TARGET inline void pack_left_step(MatrixView<bfloat16 const> m, Index row, 
   Square const s = whole_square(m, row, k, copy);
   HONE_UNROLL for (Index r = 0; r < packed_side; ++r) store_line(to + r * packed_side, load_line(s.data + r * s.stride));
 }
-/// Adds 32 rows to the sums of 32 columns, which are in two halves: of even columns, and of odd ones. Even and odd rows first
-/// apart, then together.
+/// Adds 32 rows to the sums of 32 columns, which are in two halves: of even columns, and of odd ones. Even and odd rows
+/// first apart, then together.
 HONE_SIMD_INLINE inline void add_rows(bfloat16 const* from, Index stride, float* sums) {
   Vec<float> even[2] = {load(sums), {}}, odd[2] = {load(sums + lanes<float>), {}};
   HONE_UNROLL for (Index r = 0; r < packed_side; ++r) {
