@@ -8,7 +8,7 @@
 //
 // What happens is in finetune_imdb.hpp, to be read from top to bottom; here is where it is computed.
 #include "finetune_imdb.hpp"
-#include "finetune_options.hpp"
+#include "run_program.hpp"
 
 using namespace hone;
 

@@ -180,8 +180,4 @@ std::optional<Settings> read_settings(int argc, char** argv, char const* program
   return options.settings;
 }
 
-inline std::optional<Settings> read_settings(int argc, char** argv) {
-  return read_settings(argc, argv, "finetune_imdb", [](CLI::App&, Settings&) {});
-}
-
 }  // namespace hone::examples

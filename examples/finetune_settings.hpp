@@ -255,4 +255,8 @@ inline std::string real_thing_text() {
       " --lr 5e-5 --train-examples 2000\n";
 }
 
+/// Reads the command line of finetune_imdb; none: there is nothing to do (--help). In finetune_options.cpp, since to compile
+/// command lines takes as long as all the rest. Errors: E901, E902, E920 to E922.
+std::optional<Settings> read_settings(int argc, char** argv);
+
 }  // namespace hone::examples

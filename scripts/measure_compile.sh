@@ -95,7 +95,9 @@ for what in ${only//,/ }; do
       measure "the same with hone::kernels" 3 0.4 "$files/umbrella.cpp" -O2 -DHONE_KERNELS_ELSEWHERE
       ;;
     example) measure "examples/finetune_imdb.cpp" 15 0 examples/finetune_imdb.cpp -O2 ;;
-    apart) measure "the same with hone::kernels" 15 0 examples/finetune_imdb.cpp -O2 -DHONE_KERNELS_ELSEWHERE ;;
+    apart)
+      measure "the same with hone::kernels" 15 0 examples/finetune_imdb.cpp -O2 -DHONE_KERNELS_ELSEWHERE
+      measure "its command line, with it" 0 0 examples/finetune_options.cpp -O2 -DHONE_KERNELS_ELSEWHERE ;;
     tests)
       for test in parity/tiny law/determinism gradient/encoder_block unit/trainer; do
         measure "tests/$test.cpp" 0 0 "tests/$test.cpp" -O1 -DHONE_KERNELS_ELSEWHERE -Itests "-DHONE_SOURCE_DIR=\"$PWD\""
