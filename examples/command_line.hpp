@@ -9,7 +9,6 @@
 #include "help_text.hpp"
 #include "hone/core/error.hpp"
 #include "hone/version.hpp"
-#include "run_program.hpp"
 
 namespace hone::examples {
 

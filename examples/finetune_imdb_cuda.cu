@@ -9,6 +9,7 @@
 
 #include "finetune_imdb.hpp"
 #include "finetune_options.hpp"
+#include "run_program.hpp"
 
 using namespace hone;
 

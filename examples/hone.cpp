@@ -15,6 +15,7 @@
 #include "hone/inspect.hpp"
 #include "hone/predict.hpp"
 #include "hone/report.hpp"
+#include "run_program.hpp"
 
 int main(int argc, char** argv) {
   using namespace hone::examples;

@@ -16,6 +16,7 @@
 #include "hone/data/imdb.hpp"
 #include "hone/report/console.hpp"
 #include "hone/report/metrics_jsonl.hpp"
+#include "run_program.hpp"
 
 using namespace hone;
 using Model = BertClassifier<Cpu<fp32>, SentimentAndStars>;

@@ -140,6 +140,7 @@ class Trainer {
   using HeadList = typename Model::HeadsType;
 
  public:
+  /// The model stays the caller's, and outlives the trainer. Errors: E601 a setting is out of range, and those of memory.
   Trainer(Model& model, TrainerOptions options, RecipeType recipe = {});
 
   TrainerOptions const& options() const { return options_; }
@@ -189,6 +190,7 @@ class Trainer {
 
   StepReport& step(typename HeadList::Labels const& labels, Prepared const& prepared, Index total,
                    std::chrono::steady_clock::time_point begin);
+  /// fit, whatever the type of `on_step`.
   FitReport fit_steps(data::Dataset const& train, std::function<void(StepReport const&)> const& on_step,
                       std::atomic<bool> const* stop);
 
