@@ -229,8 +229,8 @@ struct KernelMemory<AttentionBackward<P>> {
     if (!demand.training()) return;
     Index const longest = demand.longest(), head = width / heads;
     if (demand.by_tiles<P>()) {
-      Index const keys = round_up(longest, 32), row = 32 * ceil_div(head, 32);
-      return demand.scratch<float>(Scratch::attention, keys * row * 7 / 2 + 64 * row * 3 + 16 * 32 * 32 + 2 * 64);
+      Index const slices = ceil_div(head, 32), keys = round_up(longest, 32);
+      return demand.scratch<float>(Scratch::attention, attention_backward_floats(keys, slices));
     }
     auto const sizes = vector_sizes<T>(demand.instruction_set());
     Index const keys = round_up(longest, 8), block = 3 * sizes.lanes;

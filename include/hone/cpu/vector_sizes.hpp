@@ -33,6 +33,16 @@ inline constexpr Index partial_rows = 64;
 inline constexpr Index gradient_steps = 16;
 inline constexpr Index gradient_blocks = 24;
 
+/// Attention's backward on tiles takes so many queries and keys of a head of so many slices (32 columns) at a time. Few
+/// blocks, for each loads and stores all of its sums; and small ones, for what a square leaves is written and read again.
+constexpr Index attention_queries(Index slices) { return slices == 1 ? 128 : 192; }
+constexpr Index attention_keys(Index slices) { return slices == 1 ? 64 : 128; }
+/// Floats of a thread's memory for it: of `keys` keys, of a block's queries, of a block's squares, of two squares' scores.
+constexpr Index attention_backward_floats(Index keys, Index slices) {
+  Index const row = 32 * slices, queries = attention_queries(slices), squares = queries * attention_keys(slices);
+  return keys * row * 7 / 2 + queries * (3 * row + 2) + squares * 3 / 2 + 4 * 32 * 32;
+}
+
 /// What the scratch memory of vector kernels depends on, as they are compiled for an instruction set.
 struct VectorSizes {
   Index lanes, words, rows, cols;  ///< of T, of 32 bits; of the register tile

@@ -131,9 +131,11 @@ struct Kernel<AttentionForward<P>> {
   }
   template <int vectors>
   HONE_SIMD_INLINE static void add_values(Index slices, Index step, Index slice, Memory const& memory) {
+    TileSums const sums{memory.sums + 4 * slice * tile_floats, 2 * tile_floats, true};
+    begin_sums<vectors>(sums);
     tile_products<vectors>(1, memory.values + (step * slices + slice) * 2 * tile_halves, 0, tile_halves,
-                           memory.weights + step % 2 * 2 * tile_halves, 0, tile_halves, true,
-                           memory.sums + 4 * slice * tile_floats, 2 * tile_floats);
+                           memory.weights + step % 2 * 2 * tile_halves, 0, tile_halves);
+    end_sums<vectors>(sums);
   }
 
   /// Where a step's maximum is far above the reference, all that was summed is scaled to a new one.

@@ -1,8 +1,8 @@
 namespace hone::detail::HONE_SIMD {
 
-/// One head of one sequence at a time: blocks of up to 64 queries against blocks of up to 128 keys. For each 32 x 32 of them
-/// scores and probabilities are computed again, and what the products read is left in bfloat16. Tiles work on the scores of
-/// the next square while the vector units are at this one's probabilities.
+/// One head of one sequence at a time: blocks of queries against blocks of keys. For each 32 x 32 of them scores and
+/// probabilities are computed again, and what the products read is left in bfloat16. Tiles work on the scores of the next
+/// square while the vector units are at this one's probabilities.
 ///
 /// The sums of dk and dv stay in float until the last query. Dropout's factor 1 / (1 - p_drop) is taken out of all products
 /// and put on at the end: with it left out of dP, delta is divided by it. Memory of a thread: (14 E) bytes for each key of
@@ -28,7 +28,7 @@ struct Kernel<AttentionBackward<P>> {
   }
 
  private:
-  static constexpr Index query_block = 64, key_block = 128, square = tile_step * tile_step;
+  static constexpr Index square = tile_step * tile_step;
 
   struct Queries {  // what belongs to the queries of an item, or of a block of it
     Halves q, y, dy;
@@ -54,8 +54,8 @@ struct Kernel<AttentionBackward<P>> {
   HONE_TARGET static void head(TileItem const& item, Queries const& data, Halves k, Halves v, MatrixView<bfloat16> dk,
                                MatrixView<bfloat16> dv, bool another) {
     Index const keys = item.padded_keys(), slices = item.slices, row = 32 * slices;
-    Index const floats = keys * row * 7 / 2 + query_block * row * 3 + 16 * square + 2 * query_block;
-    float* next = scratch<float>(Scratch::attention, floats);
+    Index const query_block = attention_queries(slices);
+    float* next = scratch<float>(Scratch::attention, attention_backward_floats(keys, slices));
     auto const take = [&](Index count) HONE_TARGET {
       float* const piece = next;
       next += count;
@@ -70,11 +70,11 @@ struct Kernel<AttentionBackward<P>> {
       *piece = take_halves(query_block * row);
     memory.query_sums = take(query_block * row);
     for (bfloat16** piece : {&memory.weights, &memory.slopes, &memory.slope_pairs})
-      *piece = take_halves(query_block * key_block);
+      *piece = take_halves(query_block * attention_keys(slices));
     for (bfloat16** piece : {&memory.keys, &memory.values, &memory.key_columns}) *piece = take_halves(keys * row);
     memory.key_sums = take(keys * row);
     memory.value_sums = take(keys * row);
-    MaskWords masks[query_block / 16];
+    MaskWords masks[attention_queries(2) / 16];
     MaskWords::Keys mask_keys;
     if (item.dropout.active()) MaskWords::prepare(item.dropout, static_cast<std::uint32_t>(item.example), mask_keys);
     memory.masks = masks;
@@ -113,15 +113,15 @@ struct Kernel<AttentionBackward<P>> {
     if (item.dropout.active())
       for (Index v = 0; v < 2 * steps; ++v)
         memory.masks[v].queries(*memory.mask_keys, static_cast<std::uint32_t>(first + 16 * v));
+    Index const key_block = attention_keys(slices);
+    NextScores(slices, 0, 0, 0, memory).all(slices);
+    hide_beyond(item, 0, memory.scores);
+    Index squares = 0;
     for (Index from = 0; from < item.padded_keys(); from += key_block) {
       Index const key_steps = std::min(item.padded_keys() - from, key_block) / tile_step;
-      NextScores(slices, from / tile_step, 0, 0, memory).all(slices);
-      hide_beyond(item, from / tile_step, memory.scores);
       for (Index i = 0; i < key_steps; ++i)
-        for (Index j = 0; j < steps; ++j) {
-          Block const at{from / tile_step, key_steps, steps, i, j};
-          slopes(item, at, memory, ahead);
-        }
+        for (Index j = 0; j < steps; ++j, ++squares)
+          slopes(item, {from / tile_step, key_steps, steps, i, j, squares % 2}, memory, ahead);
       products(item, from / tile_step, key_steps, steps, first > 0, memory);
     }
     Vec<float> const factor = splat(static_cast<float>(item.scale * item.dropout.scale()));
@@ -134,12 +134,13 @@ struct Kernel<AttentionBackward<P>> {
   struct Block {
     Index first_step, key_steps, query_steps;  // steps of 32
     Index i, j;                                // the square's steps, of keys and of queries
+    Index parity;                              // of how many squares came before: where its scores are
   };
 
   /// lse in powers of two, and delta without dropout's factor; where no query is, its probabilities become zero.
   HONE_TARGET static void statistics(TileItem const& item, Queries const& data, Memory const& memory) {
     float const kept = static_cast<float>(1 / item.dropout.scale());
-    for (Index first = 0; first < query_block; first += 16) {
+    for (Index first = 0; first < round_up(data.q.rows, tile_step); first += 16) {
       Vec<float> sums[16];
       HONE_UNROLL for (Index r = 0; r < 16; ++r) sums[r] = Vec<float>{};
       if (first < data.q.rows)
@@ -162,31 +163,19 @@ struct Kernel<AttentionBackward<P>> {
     }
   }
 
-  /// What the tiles do beside a square, an operation at a time: the scores of the next, and dy's products with values there.
+  /// What the tiles do beside a square, an operation at a time: in its first half the scores of the next, in its second
+  /// dy's products with values there.
   struct NextScores {
-    bfloat16 const *keys, *queries, *values, *dy;
-    float *scores, *value_scores;
+    bfloat16 const *keys[2], *queries[2];  // the second: values and dy
+    float* scores[2];
 
     HONE_SIMD_INLINE NextScores(Index slices, Index i, Index j, Index parity, Memory const& memory)
-        : keys(memory.keys + i * 2 * slices * tile_halves),
-          queries(memory.q_columns + j * 2 * slices * tile_halves),
-          values(memory.values + i * 2 * slices * tile_halves),
-          dy(memory.dy_columns + j * 2 * slices * tile_halves),
-          scores(memory.scores + parity * square),
-          value_scores(memory.value_scores + parity * square) {}
+        : keys{memory.keys + i * 2 * slices * tile_halves, memory.values + i * 2 * slices * tile_halves},
+          queries{memory.q_columns + j * 2 * slices * tile_halves, memory.dy_columns + j * 2 * slices * tile_halves},
+          scores{memory.scores + parity * square, memory.value_scores + parity * square} {}
 
-    static constexpr int operations(int slices) { return 2 * score_operations(slices); }
-    template <int slices, int operation>
-    HONE_SIMD_INLINE void run() const {
-      constexpr int each = score_operations(slices);
-      if constexpr (operation < each)
-        score_operation<slices, operation>(keys, queries, scores);
-      else
-        score_operation<slices, operation - each>(values, dy, value_scores);
-    }
     HONE_SIMD_INLINE void all(Index slices) const {
-      tile_scores<2>(slices, keys, queries, scores);
-      tile_scores<2>(slices, values, dy, value_scores);
+      for (int half = 0; half < 2; ++half) tile_scores<2>(slices, keys[half], queries[half], scores[half]);
     }
   };
   HONE_SIMD_INLINE static void hide_beyond(TileItem const& item, Index i, float* scores) {
@@ -196,34 +185,47 @@ struct Kernel<AttentionBackward<P>> {
   /// What a block of keys adds to dv, dk and dq.
   HONE_TARGET static void products(TileItem const& item, Index first, Index key_steps, Index steps, bool add,
                                    Memory const& memory) {
-    Index const slices = item.slices, row_tiles = 2 * slices;
-    for (Index i = 0; i < key_steps; ++i)
-      for (Index s = 0; s < slices; ++s) {
-        Index const at = (2 * (first + i) * row_tiles + 2 * s) * tile_floats, tile = 2 * i * steps;
-        tile_products<2>(steps, memory.weights + tile * tile_halves, tile_halves, steps * tile_halves,
-                         memory.dy_pairs + 2 * s * tile_halves, row_tiles * tile_halves, tile_halves, add,
-                         memory.value_sums + at, row_tiles * tile_floats);
-        tile_products<2>(steps, memory.slopes + tile * tile_halves, tile_halves, steps * tile_halves,
-                         memory.q_pairs + 2 * s * tile_halves, row_tiles * tile_halves, tile_halves, add,
-                         memory.key_sums + at, row_tiles * tile_floats);
-      }
-    for (Index j = 0; j < steps; ++j)
-      for (Index s = 0; s < slices; ++s)
-        tile_products<2>(key_steps, memory.key_columns + (first * slices + s) * 2 * tile_halves, 2 * slices * tile_halves,
-                         tile_halves, memory.slope_pairs + 2 * j * tile_halves, 2 * steps * tile_halves, tile_halves,
-                         first > 0, memory.query_sums + (j * slices + s) * 4 * tile_floats, 2 * tile_floats);
+    Index const slices = item.slices, row_tiles = 2 * slices, of_keys = 2 * key_steps * slices;
+    // The sums, one after the other: dv and dk of each 32 keys and slice, then dq of each 32 queries and slice.
+    auto const sums = [&](Index i) HONE_TARGET -> TileSums {
+      if (i >= of_keys) return {memory.query_sums + (i - of_keys) * 4 * tile_floats, 2 * tile_floats, first > 0};
+      Index const place = (2 * (first + i / 2 / slices) * row_tiles + 2 * (i / 2 % slices)) * tile_floats;
+      return {(i % 2 == 0 ? memory.value_sums : memory.key_sums) + place, row_tiles * tile_floats, add};
+    };
+    TileSums now = sums(0);
+    begin_sums<2>(now);
+    auto const go_on = [&](Index i) HONE_TARGET {
+      TileSums const next = sums(i);
+      end_and_begin_sums<2>(now, next);
+      now = next;
+    };
+    for (Index i = 0; i < key_steps * slices; ++i) {
+      Index const slice = i % slices, tile = 2 * (i / slices) * steps;
+      tile_products<2>(steps, memory.weights + tile * tile_halves, tile_halves, steps * tile_halves,
+                       memory.dy_pairs + 2 * slice * tile_halves, row_tiles * tile_halves, tile_halves);
+      go_on(2 * i + 1);
+      tile_products<2>(steps, memory.slopes + tile * tile_halves, tile_halves, steps * tile_halves,
+                       memory.q_pairs + 2 * slice * tile_halves, row_tiles * tile_halves, tile_halves);
+      go_on(2 * i + 2);
+    }
+    for (Index i = 0; i < steps * slices; ++i) {
+      tile_products<2>(key_steps, memory.key_columns + (first * slices + i % slices) * 2 * tile_halves,
+                       2 * slices * tile_halves, tile_halves, memory.slope_pairs + 2 * (i / slices) * tile_halves,
+                       2 * steps * tile_halves, tile_halves);
+      if (i + 1 < steps * slices) go_on(of_keys + i + 1);
+    }
+    end_sums<2>(now);
   }
 
   /// dS (without its factors) and M P of a square, in the orders that the products read.
   HONE_TARGET static void slopes(TileItem const& item, Block const& at, Memory const& memory, RowsAhead& ahead) {
-    Index const next_j = at.j + 1 == at.query_steps ? 0 : at.j + 1, next_i = next_j == 0 ? at.i + 1 : at.i;
-    Index const parity = (at.i * at.query_steps + at.j) % 2;
-    if (next_i == at.key_steps) {  // nothing for the tiles to do
+    Index const next_j = at.j + 1 == at.query_steps ? 0 : at.j + 1, next_i = at.first_step + at.i + (next_j == 0 ? 1 : 0);
+    if (next_i * tile_step == item.padded_keys()) {  // nothing for the tiles to do
       NextScores const none(item.slices, 0, 0, 0, memory);
       return item.dropout.active() ? slopes<true, 0>(item, at, none, memory, ahead)
                                    : slopes<false, 0>(item, at, none, memory, ahead);
     }
-    NextScores const next(item.slices, at.first_step + next_i, next_j, 1 - parity, memory);
+    NextScores const next(item.slices, next_i, next_j, 1 - at.parity, memory);
     auto const with = [&](auto slices) HONE_TARGET {
       constexpr int woven = weaves_tiles ? slices : 0;
       if (woven == 0) next.all(item.slices);
@@ -238,8 +240,9 @@ struct Kernel<AttentionBackward<P>> {
       with(std::integral_constant<int, 2>{});
     else
       with(std::integral_constant<int, 0>{});
-    hide_beyond(item, at.first_step + next_i, next.scores);
+    hide_beyond(item, next_i, next.scores[0]);
   }
+  /// Sixteen keys at a time, by the same instructions: all 32 written out take more than half of the cache for them.
   /// @tparam slices  of `next`; 0: nothing is to be done beside
   template <bool drops, int slices>
   HONE_TARGET static void slopes(TileItem const& item, Block const& at, NextScores const& next, Memory const& memory,
@@ -252,57 +255,63 @@ struct Kernel<AttentionBackward<P>> {
       low[v] = -load(memory.lse + j * tile_step + 16 * v);
       less[v] = load(memory.delta + j * tile_step + 16 * v);
     }
-    Index const parity = (i * at.query_steps + j) % 2;
-    float const* const scores = memory.scores + parity * square;
-    float const* const value_scores = memory.value_scores + parity * square;
     bfloat16* const pairs = memory.slope_pairs + (i * at.query_steps + j) * 2 * tile_halves;
     // Places for the tiles' operations, of which each gets its share.
     constexpr bool woven = slices > 0;
     constexpr int of_words = drops ? MaskWords::rounds_beside : 0, of_group = of_words + 8;
-    auto const beside = [&](auto place) HONE_SIMD_INLINE {
-      constexpr int operations = NextScores::operations(slices), places = 4 * of_group;
-      constexpr int first = place * operations / places, end = (place + 1) * operations / places;
-      each<end - first>([&](auto n) HONE_SIMD_INLINE { next.template run<slices, first + n>(); });
-    };
-    each<4, woven>([&](auto group) HONE_SIMD_INLINE {
-      Words words[2][4];
-      if constexpr (drops)
-        MaskWords::words<2, woven>(*memory.mask_keys, memory.masks + 2 * j,
-                                   static_cast<std::uint32_t>(item.head * 8192 + 4 * (at.first_step + i) + group), words,
-                                   [&](auto round) HONE_SIMD_INLINE {
-                                     if constexpr (woven) beside(std::integral_constant<int, group * of_group + round>{});
-                                   });
-      Index const rows_before = ((2 * i + group / 2) * at.query_steps + j) * tile_halves + group % 2 * 8 * 32;
-      bfloat16 *const weights = memory.weights + rows_before, *const slopes = memory.slopes + rows_before;
-      each<4, woven>([&](auto w) HONE_SIMD_INLINE {
-        ahead.some();
-        HalfWords rows[2];
-        each<2, woven>([&](auto odd) HONE_SIMD_INLINE {
-          Vec<float> ds[2], kept_p[2];
-          HONE_UNROLL for (int v = 0; v < 2; ++v) {
-            Index const place = v * tile_step * 16 + (8 * group + 2 * w + odd) * 16;
-            Vec<float> const p = exponential2(fused(load(scores + place), by, low[v]));
-            Vec<float> const dp = load(value_scores + place);
-            if constexpr (drops) {
-              LaneMask const mask = words_at_least(odd ? words[v][w] : words[v][w] << 16, bound);
-              ds[v] = p * difference_or(mask, dp, less[v], -less[v]);
-              kept_p[v] = kept(mask, p);
-            } else {
-              ds[v] = p * (dp - less[v]);
-              kept_p[v] = p;
-            }
-          }
-          HalfWords const weight = narrow_both(kept_p[0], kept_p[1]);
-          rows[odd] = narrow_both(ds[0], ds[1]);
-          std::memcpy(weights + (2 * w + odd) * 32, &weight, sizeof weight);
-          std::memcpy(slopes + (2 * w + odd) * 32, &rows[odd], sizeof rows[odd]);
-          if constexpr (woven) beside(std::integral_constant<int, group * of_group + of_words + 2 * w + odd>{});
+    for (Index half = 0; half < 2; ++half) {
+      auto const beside = [&](auto place) HONE_SIMD_INLINE {
+        constexpr int operations = score_operations(slices), places = 2 * of_group;
+        constexpr int first = place * operations / places, end = (place + 1) * operations / places;
+        each<end - first>([&](auto n) HONE_SIMD_INLINE {
+          score_operation<slices, first + n>(next.keys[half], next.queries[half], next.scores[half]);
         });
-        HalfWords const first = unpacked_low(rows[0], rows[1]), second = unpacked_high(rows[0], rows[1]);
-        std::memcpy(pairs + (4 * group + w) * 32, &first, sizeof first);
-        std::memcpy(pairs + tile_halves + (4 * group + w) * 32, &second, sizeof second);
+      };
+      float const* const scores = memory.scores + at.parity * square + half * tile_floats;
+      float const* const value_scores = memory.value_scores + at.parity * square + half * tile_floats;
+      Index const rows_before = ((2 * i + half) * at.query_steps + j) * tile_halves;
+      each<2, woven>([&](auto group) HONE_SIMD_INLINE {
+        Words words[2][4];
+        if constexpr (drops)
+          MaskWords::words<2, woven>(
+              *memory.mask_keys, memory.masks + 2 * j,
+              static_cast<std::uint32_t>(item.head * 8192 + 4 * (at.first_step + i) + 2 * half + group), words,
+              [&](auto round) HONE_SIMD_INLINE {
+                if constexpr (woven) beside(std::integral_constant<int, group * of_group + round>{});
+              });
+        bfloat16 *const weights = memory.weights + rows_before + group * 8 * 32,
+                        *const slopes = memory.slopes + rows_before + group * 8 * 32;
+        each<4, woven>([&](auto w) HONE_SIMD_INLINE {
+          ahead.some();
+          HalfWords rows[2];
+          each<2, woven>([&](auto odd) HONE_SIMD_INLINE {
+            Vec<float> ds[2], kept_p[2];
+            HONE_UNROLL for (int v = 0; v < 2; ++v) {
+              Index const place = v * tile_step * 16 + (8 * group + 2 * w + odd) * 16;
+              Vec<float> const p = exponential2(fused(load(scores + place), by, low[v]));
+              Vec<float> const dp = load(value_scores + place);
+              if constexpr (drops) {
+                LaneMask const mask = words_at_least(odd ? words[v][w] : words[v][w] << 16, bound);
+                ds[v] = p * difference_or(mask, dp, less[v], -less[v]);
+                kept_p[v] = kept(mask, p);
+              } else {
+                ds[v] = p * (dp - less[v]);
+                kept_p[v] = p;
+              }
+            }
+            HalfWords const weight = narrow_both(kept_p[0], kept_p[1]);
+            rows[odd] = narrow_both(ds[0], ds[1]);
+            std::memcpy(weights + (2 * w + odd) * 32, &weight, sizeof weight);
+            std::memcpy(slopes + (2 * w + odd) * 32, &rows[odd], sizeof rows[odd]);
+            if constexpr (woven) beside(std::integral_constant<int, group * of_group + of_words + 2 * w + odd>{});
+          });
+          HalfWords const first = unpacked_low(rows[0], rows[1]), second = unpacked_high(rows[0], rows[1]);
+          bfloat16* const to = pairs + (8 * half + 4 * group + w) * 32;
+          std::memcpy(to, &first, sizeof first);
+          std::memcpy(to + tile_halves, &second, sizeof second);
+        });
       });
-    });
+    }
   }
 };
 

@@ -242,20 +242,43 @@ HONE_SIMD_INLINE inline void hide_scores(Index first, float* scores) {
     for (Index i = first; i < tile_step; ++i) store<float>(scores + (v * tile_step + i) * 16, splat(no_score));
 }
 
-/// sums (2 x columns tiles: [row][column], `row_step` floats between the two rows) = or += a b over `depth` steps. The a
-/// tiles of the second row lie a_row halves behind those of the first, b's second column b_column behind the first.
+/// Where 2 x columns tiles of sums are: [row][column], `row_step` floats between the two rows.
+struct TileSums {
+  float* data;
+  Index row_step;
+  bool adds;  // products are added to what is there, which else counts as zero
+
+  HONE_SIMD_INLINE float* tile(int i) const { return data + i % 2 * row_step + i / 2 * tile_floats; }
+};
+template <int tile>
+HONE_SIMD_INLINE inline void load_sums(TileSums const& sums) {
+  if (sums.adds)
+    tile_load<tile>(sums.tile(tile), 64);
+  else
+    tile_zero<tile>();
+}
+template <int columns>
+HONE_SIMD_INLINE inline void begin_sums(TileSums const& sums) {
+  each<2 * columns>([&](auto tile) HONE_SIMD_INLINE { load_sums<tile>(sums); });
+}
+template <int columns>
+HONE_SIMD_INLINE inline void end_sums(TileSums const& sums) {
+  each<2 * columns>([&](auto tile) HONE_SIMD_INLINE { tile_store<tile>(sums.tile(tile), 64); });
+}
+/// Ends these and begins others, a tile at a time: a store waits for products, and loads do not wait for all of them.
+template <int columns>
+HONE_SIMD_INLINE inline void end_and_begin_sums(TileSums const& sums, TileSums const& next) {
+  each<2 * columns>([&](auto tile) HONE_SIMD_INLINE {
+    tile_store<tile>(sums.tile(tile), 64);
+    load_sums<tile>(next);
+  });
+}
+
+/// The sums += a b over `depth` steps. The a tiles of the second row lie a_row halves behind those of the first, b's second
+/// column b_column behind the first.
 template <int columns>
 HONE_SIMD_INLINE inline void tile_products(Index depth, bfloat16 const* a, Index a_step, Index a_row, bfloat16 const* b,
-                                           Index b_step, Index b_column, bool add, float* sums, Index row_step) {
-  if (add) {
-    tile_load<0>(sums, 64);
-    tile_load<1>(sums + row_step, 64);
-    if constexpr (columns == 2) tile_load<2>(sums + tile_floats, 64), tile_load<3>(sums + row_step + tile_floats, 64);
-  } else {
-    tile_zero<0>();
-    tile_zero<1>();
-    if constexpr (columns == 2) tile_zero<2>(), tile_zero<3>();
-  }
+                                           Index b_step, Index b_column) {
   for (Index d = 0; d < depth; ++d, a += a_step, b += b_step) {
     tile_load<4>(a, 64);
     tile_load<6>(b, 64);
@@ -267,12 +290,6 @@ HONE_SIMD_INLINE inline void tile_products(Index depth, bfloat16 const* a, Index
       tile_multiply<2, 4, 7>();
       tile_multiply<3, 5, 7>();
     }
-  }
-  tile_store<0>(sums, 64);
-  tile_store<1>(sums + row_step, 64);
-  if constexpr (columns == 2) {
-    tile_store<2>(sums + tile_floats, 64);
-    tile_store<3>(sums + row_step + tile_floats, 64);
   }
 }
 

@@ -45,13 +45,6 @@ HONE_SIMD_INLINE inline void store_row_passing(bfloat16* to, RowPart row, Column
 #endif
   store_row(to, row, columns);
 }
-/// The same where it `passes`; else the line to the right, which is next, is fetched.
-template <class Columns>
-HONE_SIMD_INLINE inline void store_row(bfloat16* to, RowPart row, Columns columns, bool passes) {
-  if (passes) return store_row_passing(to, row, columns);
-  store_row(to, row, columns);
-  prefetch_to_write(to + packed_side);
-}
 HONE_SIMD_INLINE inline void passing_stores_done() {
 #if HONE_SIMD_AMX
   __asm__ volatile("sfence" : : : "memory");
@@ -80,16 +73,6 @@ HONE_SIMD_INLINE inline RowPart load_row(T const* from, FirstColumns columns) {
   return load_row(all, AllColumns{});
 }
 
-/// Whether a result has left the second cache before it is read whole. A line that is written into a cache is fetched first,
-/// and a core waits for few lines at a time, the next left block's among them.
-inline bool leaves_cache([[maybe_unused]] MatrixView<bfloat16> y) {
-#if HONE_SIMD_AMX
-  return y.rows * y.cols * static_cast<Index>(sizeof(bfloat16)) > (Index{4} << 20);
-#else
-  return false;  // there lines do not go past the caches
-#endif
-}
-
 /// y = sums + bias, or y += sums.
 struct StoreSums {
   static constexpr int strip_rows = 2, parts = 1;
@@ -97,7 +80,6 @@ struct StoreSums {
   MatrixView<bfloat16> y;
   VectorView<bfloat16 const> bias;
   Write write;
-  bool passes = write == Write::assign && leaves_cache(y);
 
   template <class Columns>
   HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int,
@@ -110,7 +92,8 @@ struct StoreSums {
       if (write == Write::add) extra = load_row(to, columns);
       value.low += extra.low;
       value.high += extra.high;
-      store_row(to, value, columns, passes);
+      store_row(to, value, columns);
+      prefetch_to_write(to + packed_side);
     }
   }
 };
@@ -146,7 +129,6 @@ struct StoreDerived {
   struct State {};
   MatrixView<bfloat16 const> u;
   MatrixView<bfloat16> du;
-  bool passes = leaves_cache(du);
 
   template <class Columns>
   HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int,
@@ -159,7 +141,8 @@ struct StoreDerived {
       value.low *= derivative.low;
       value.high *= derivative.high;
       bfloat16* const to = du.row(row + r) + column;
-      store_row(to, value, columns, passes);
+      store_row(to, value, columns);
+      prefetch_to_write(to + packed_side);
       __builtin_prefetch(u.row(row + r) + column + packed_side, 0, 3);
     }
   }
