@@ -219,6 +219,7 @@ TEST_CASE("products on emulated tiles are right at odd sizes") {
   check<Emulated>({1, 1, 1, 0});
   check<Emulated>({33, 70, 37, 3});
   check<Emulated>({40, 64, 96, 0});
+  check<Emulated>({521, 33, 40, 1});  // more tokens than a piece of the weight gradient
   std::mt19937 random(7);
   for (int i = 0; i < 3; ++i) check<Emulated>(some_problem(random));
 }
@@ -258,26 +259,6 @@ TEST_CASE("a product has the same bits whether its inner dimension goes through 
   };
   Values const emulated = both(Emulated{});
   if (has_amx()) REQUIRE(emulated.same_bits(both(Processor{})));
-}
-
-TEST_CASE("results that go past the caches have the same bits as results that stay") {
-  if (!has_amx()) HONE_SKIP("this processor has no AMX");
-  constexpr Index rows = 2200, narrow = 32, wide = 1024, half = rows / 2;  // 4.3 MiB
-  Problem const p(rows, wide, narrow, 0);
-  Values const input = Values::random(rows, narrow, 9), weight = Values::random(wide, narrow, 10);
-  HostContext context({.threads = 2});
-  Values y[2] = {Values(rows, wide), Values(rows, wide)}, du[2] = {Values(rows, wide), Values(rows, wide)};
-  auto const run = [&](Index begin, Index count, Values& to_y, Values& to_du) {
-    Processor::run(context, LinearForward<mixed>{input.view().row_block(begin, count), weight.view(), {},
-                                                 to_y.view().row_block(begin, count)});
-    Processor::run(context, LinearActivationBackwardInput<mixed>{
-                                Activation::gelu, p.dy.view().row_block(begin, count), p.weight.view(),
-                                p.u.view().row_block(begin, count), to_du.view().row_block(begin, count)});
-  };
-  run(0, rows, y[0], du[0]);
-  for (Index const begin : {Index{0}, half}) run(begin, half, y[1], du[1]);
-  CHECK(y[0].same_bits(y[1]));
-  CHECK(du[0].same_bits(du[1]));
 }
 
 TEST_CASE("products by dot products of bfloat16 are right at odd sizes") {

@@ -194,6 +194,7 @@ struct KernelMemory<LinearBackwardParameters<P>> {
     Index const ranges = std::min(staying, round_up(ceil_div(staying, gradient_blocks), 4));  // or more
     Index const piece = ceil_div(steps, ceil_div(steps, gradient_steps));
     demand.scratch<bfloat16>(Scratch::row_panels, ceil_div(staying, ranges) * piece * packed_step);
+    demand.scratch<float>(Scratch::block_sums, ceil_div(staying, ranges) * passing * packed_side * packed_side);
 #else
     static_cast<void>(staying);
 #endif

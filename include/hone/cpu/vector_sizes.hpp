@@ -29,7 +29,7 @@ inline constexpr Index widest_chunk = 384;
 inline constexpr Index partial_rows = 64;
 
 /// The tokens of a product of weight gradients are gone through in pieces of so many steps: a block of a piece (32 KiB) fits
-/// the nearest cache, and `gradient_blocks` of them the second. A gradient is the sum of its pieces' sums, in their order.
+/// the nearest cache, and `gradient_blocks` of them the second. Sums go on from piece to piece.
 inline constexpr Index gradient_steps = 16;
 inline constexpr Index gradient_blocks = 24;
 

@@ -66,11 +66,14 @@ struct Kernel<LinearBackwardParameters<P>> {
       Index const begin = item * staying / ranges, end = (item + 1) * staying / ranges;
       Index const lines_each = (packed_side + end - begin - 1) / (end - begin);
       bfloat16* const own = scratch<bfloat16>(Scratch::row_panels, (end - begin) * piece * packed_step);
+      // Until the last piece the sums of all blocks wait here, where they come one after the other.
+      Index const blocks = (end - begin) * passing;
+      float* const waiting = scratch<float>(Scratch::block_sums, blocks * block_sums);
       alignas(64) float sums[gradient_blocks][packed_side] = {};
       TileRegion const tiles;
       for (Index first = 0; first < steps; first += piece) {
         Index const length = std::min(piece, steps - first);
-        bool const adds = first > 0 || op.write == Write::add;
+        bool const is_last = first + length == steps;
         for (Index step = 0; step < length; ++step)
           for (Index block = begin; block < end; ++block) {
             bfloat16* const to = own + ((block - begin) * length + step) * packed_step;
@@ -81,37 +84,42 @@ struct Kernel<LinearBackwardParameters<P>> {
             else
               pack_right_step(x, block * packed_side, (first + step) * packed_side, to);
           }
-        StoreGradient const finish{op.dweight, adds};
+        StoreGradient const finish{op.dweight, op.write == Write::add};
         BlockFinisher<StoreGradient> finisher(op.dweight.rows, op.dweight.cols, finish);
-        alignas(64) float products[2][block_sums];
-        int turn = 0;
+        float* block_of_sums = waiting;
         for (Index other = 0; other < passing; ++other)
-          for (Index block = begin; block < end; ++block, turn = 1 - turn) {
+          for (Index block = begin; block < end; ++block, block_of_sums += block_sums) {
             bfloat16* const mine = own + (block - begin) * length * packed_step;
             bfloat16* const theirs = at(other, first);
             Index const row = (rows_stay ? block : other) * packed_side, column = (rows_stay ? other : block) * packed_side;
-            float* const ahead = op.dweight.row(row) + column;  // finished during the next block
-            Index const ahead_rows = std::min(packed_side, op.dweight.rows - row);
+            float* const gradient = op.dweight.row(row) + column;  // written during the next block
+            Index const gradient_rows = is_last ? std::min(packed_side, op.dweight.rows - row) : 0;
+            float const* const next_sums = block_of_sums + block_sums < waiting + blocks * block_sums
+                                               ? block_of_sums + block_sums
+                                               : waiting;
             bfloat16 const* const next = theirs + length * packed_step;  // of those that pass
             Index line = (block - begin) * length * lines_each, credit = 0;
             Index const last_line = other + 1 < passing ? packed_side * length : 0;
             auto const beside = [&](Index step, int call) HONE_SIMD_INLINE {
-              for (credit += finisher.parts; credit >= beside_calls * length; credit -= beside_calls * length)
-                finisher.part();
+              if (is_last)
+                for (credit += finisher.parts; credit >= beside_calls * length; credit -= beside_calls * length)
+                  finisher.part();
               if (call > 0) return;
               for (Index l = 0; l < lines_each && line < last_line; ++l, ++line)
                 __builtin_prefetch(next + line * packed_side, 0, 2);
-              for (Index r = 2 * step; r < std::min(2 * step + 2, ahead_rows); ++r) {
-                prefetch_to_write(ahead + r * op.dweight.stride);
-                prefetch_to_write(ahead + r * op.dweight.stride + 16);
+              for (Index l = 4 * step; l < 4 * step + 4; ++l) prefetch_to_write(next_sums + l * 16);
+              for (Index r = 2 * step; r < std::min(2 * step + 2, gradient_rows); ++r) {
+                prefetch_to_write(gradient + r * op.dweight.stride);
+                prefetch_to_write(gradient + r * op.dweight.stride + 16);
               }
             };
             if (rows_stay)
-              multiply_block<true, false>(length, packed_left(mine), theirs, products[turn], packed_side, false, beside);
+              multiply_block<true, false>(length, packed_left(mine), theirs, block_of_sums, packed_side, first > 0, beside);
             else
-              multiply_block<false, true>(length, packed_left(theirs), mine, products[turn], packed_side, false, beside);
+              multiply_block<false, true>(length, packed_left(theirs), mine, block_of_sums, packed_side, first > 0, beside);
+            if (!is_last) continue;
             while (finisher.waiting()) finisher.part();
-            finisher.begin(row, column, products[turn]);
+            finisher.begin(row, column, block_of_sums);
           }
         while (finisher.waiting()) finisher.part();
       }
