@@ -129,9 +129,13 @@ struct Kernel<AttentionForward<P>> {
     if (item.keys < (step + 1) * tile_step)
       hide_scores<vectors>(item.keys - step * tile_step, memory.scores + step % 2 * tile_step * tile_step);
   }
+  /// y's sums of a slice: what probabilities times values are added to.
+  HONE_SIMD_INLINE static TileSums sums_of(float* sums, Index slice) {
+    return {sums + 4 * slice * tile_floats, 2 * tile_floats, true};
+  }
   template <int vectors>
   HONE_SIMD_INLINE static void add_values(Index slices, Index step, Index slice, Memory const& memory) {
-    TileSums const sums{memory.sums + 4 * slice * tile_floats, 2 * tile_floats, true};
+    TileSums const sums = sums_of(memory.sums, slice);
     begin_sums<vectors>(sums);
     tile_products<vectors>(1, memory.values + (step * slices + slice) * 2 * tile_halves, 0, tile_halves,
                            memory.weights + step % 2 * 2 * tile_halves, 0, tile_halves);
@@ -196,21 +200,17 @@ struct Kernel<AttentionForward<P>> {
         if (!values) return;
         constexpr int from = operation - score_operations(of_slices), within = from % of_values;
         constexpr Index slice = from / of_values;
-        float* const to = sums + 4 * slice * tile_floats;
+        TileSums const to = sums_of(sums, slice);
         if constexpr (within < 4) {
-          tile_load<within>(to + sums_place(within), 64);
+          load_sums<within>(to);
         } else if constexpr (within < 4 + block_operations) {
           block_operation<within - 4>(values + slice * 2 * tile_halves, tile_halves, weights, tile_halves);
         } else {
           constexpr int tile = within - 4 - block_operations;
-          tile_store<tile>(to + sums_place(tile), 64);
+          tile_store<tile>(to.tile(tile), 64);
         }
       }
     }
-
-   private:
-    /// Tiles 0 and 1 are rows 0 .. 15 and 16 .. 31 of the first column, 2 and 3 of the second.
-    static constexpr Index sums_place(int tile) { return (tile % 2 * 2 + tile / 2) * tile_floats; }
   };
 
   /// Scores of a step become probabilities, pairs of keys interleaved: a tile a vector.

@@ -74,7 +74,7 @@ struct Kernel<AttentionBackward<P>> {
     for (bfloat16** piece : {&memory.keys, &memory.values, &memory.key_columns}) *piece = take_halves(keys * row);
     memory.key_sums = take(keys * row);
     memory.value_sums = take(keys * row);
-    MaskWords masks[attention_queries(2) / 16];
+    MaskWords masks[attention_queries(2) / 16];  // for the most queries
     MaskWords::Keys mask_keys;
     if (item.dropout.active()) MaskWords::prepare(item.dropout, static_cast<std::uint32_t>(item.example), mask_keys);
     memory.masks = masks;
@@ -121,7 +121,7 @@ struct Kernel<AttentionBackward<P>> {
       Index const key_steps = std::min(item.padded_keys() - from, key_block) / tile_step;
       for (Index i = 0; i < key_steps; ++i)
         for (Index j = 0; j < steps; ++j, ++squares)
-          slopes(item, {from / tile_step, key_steps, steps, i, j, squares % 2}, memory, ahead);
+          slopes(item, {from / tile_step, steps, i, j, squares % 2}, memory, ahead);
       products(item, from / tile_step, key_steps, steps, first > 0, memory);
     }
     Vec<float> const factor = splat(static_cast<float>(item.scale * item.dropout.scale()));
@@ -132,9 +132,9 @@ struct Kernel<AttentionBackward<P>> {
   }
 
   struct Block {
-    Index first_step, key_steps, query_steps;  // steps of 32
-    Index i, j;                                // the square's steps, of keys and of queries
-    Index parity;                              // of how many squares came before: where its scores are
+    Index first_step, query_steps;  // steps of 32
+    Index i, j;                     // the square's steps, of keys and of queries
+    Index parity;                   // of how many squares came before: where its scores are
   };
 
   /// lse in powers of two, and delta without dropout's factor; where no query is, its probabilities become zero.
