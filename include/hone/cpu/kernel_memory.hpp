@@ -251,7 +251,7 @@ template <class P>
 void count_norm_backward(KernelDemand& demand, Index rows, Index width) {
   Index const words = vector_sizes<float>(demand.instruction_set()).words, group = 2 * words;  // DropoutRows
   demand.scratch<std::uint32_t>(Scratch::tile,
-                                (3 * ceil_div(width, group) + 16) * words + 2 * (round_up(width, group) + 2 * words));
+                                3 * ceil_div(width, group) * words + 2 * (round_up(width, group) + 2 * words));
   demand.scratch<StatisticOf<P>>(Scratch::reduction, ceil_div(rows, partial_rows) * 2 * width);
 }
 

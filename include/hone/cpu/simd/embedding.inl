@@ -7,7 +7,7 @@ struct Kernel<EmbeddingForward<P>> {
   HONE_TARGET static void run(HostContext& context, EmbeddingForward<P> const& op) {
     Index const width = op.z.cols, line = 64 / static_cast<Index>(sizeof(A));
     context.pool().parallel_for(op.z.rows, 32, [&](Index begin, Index end) HONE_TARGET {
-      DropoutRows masks(op.dropout, op.rows, width);
+      DropoutRows<T> masks(op.dropout, op.rows, width);
       for_strips(begin, end, [&](Index n, auto rows) HONE_SIMD_INLINE {
         constexpr int count = decltype(rows)::value;
         for (Index next = n + count; next < std::min(n + 2 * count, end); ++next)  // words lie anywhere
@@ -65,18 +65,18 @@ struct Kernel<EmbeddingBackward<P>> {
   using M = MasterOf<P>;
   struct Work {
     EmbeddingBackward<P> const& op;
-    DropoutRows masks;
+    DropoutRows<T> masks;
     HONE_SIMD_INLINE Strip<A const> strip(Index n, int count) {
       if (!masks.active()) return strip_of(op.dy, n);
       drop_rows<A>(masks, op.dy, op.dz, n, n + count);
       return strip_of(MatrixView<A const>(op.dz), n);
     }
     template <class Part>
-    HONE_SIMD_INLINE void done(int, Index, Index, Vec<T>, Part) const {}
+    HONE_SIMD_INLINE void done(int, Index, Vec<T>, Part) const {}
   };
   HONE_TARGET static void run(HostContext& context, EmbeddingBackward<P> const& op) {
     norm_backward<A>(context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write, [&]() HONE_TARGET {
-      return Work{op, DropoutRows(op.dropout, op.rows, op.z.cols)};
+      return Work{op, DropoutRows<T>(op.dropout, op.rows, op.z.cols)};
     });
     Index const width = op.z.cols, tokens = op.dz.rows, words = op.dword.rows, positions = op.dposition.rows;
     std::int32_t* const memory =

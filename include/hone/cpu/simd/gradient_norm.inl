@@ -12,6 +12,10 @@ HONE_SIMD_INLINE inline Vec<double> load_double(T const* from) {
     Vec<double> values{};
     for (int i = 0; i < lanes<double>; ++i) values[i] = few[i];
     return values;
+#elif HONE_SIMD_AVX512 && !defined(__clang__)  // g++ 12 makes four instructions of the conversion
+    return __builtin_ia32_cvtps2pd512_mask(few, Vec<double>{}, 0xFF, 4);
+#elif HONE_SIMD_BYTES == 32 && !defined(__clang__)
+    return __builtin_ia32_cvtps2pd256(few);
 #else
     return __builtin_convertvector(few, Vec<double>);
 #endif

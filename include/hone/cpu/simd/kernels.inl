@@ -4,6 +4,7 @@
 #include "hone/cpu/simd/vector_math.inl"
 #include "hone/cpu/simd/transpose.inl"
 #include "hone/cpu/simd/dropout_mask.inl"
+#include "hone/cpu/simd/strip_philox.inl"
 #include "hone/cpu/simd/dropout_rows.inl"
 #include "hone/cpu/simd/column_sums.inl"
 #include "hone/cpu/simd/layer_norm_row.inl"

@@ -147,51 +147,21 @@ struct StoreDerived {
     }
   }
 };
-/// z = residual + dropout(sums + bias). With dropout, four rows' random bits come first, in parts.
-template <bool drops>
+/// z = residual + sums + bias.
 struct StoreResidual {
-  static constexpr int strip_rows = drops ? 4 : 1, bit_parts = 2, parts = drops ? bit_parts + strip_rows : 1;
-  struct State {
-    Words words[4];
-    std::uint32_t key0, key1;
-    Vec<float> kept[4];  // of each row 32 columns' random bits, 16 each
-  };
+  static constexpr int strip_rows = 1, parts = 1;
+  struct State {};
   MatrixView<bfloat16 const> residual;
   VectorView<bfloat16 const> bias;
-  Dropout dropout;
-  RowMap rows;
   MatrixView<bfloat16> z;
 
   template <class Columns>
-  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int part,
-                                   State& state) const {
-    if constexpr (!drops) {
-      finish(row, column, sums, columns, [](RowPart&) {});
-    } else if (part == 0) {
-      begin_bits(row, count, column, state);
-    } else if (part < bit_parts) {
-      end_bits(state);
-    } else if (int const r = part - bit_parts; r < count) {
-      finish(row + r, column, sums + r * packed_side, columns, [&](RowPart& value) HONE_SIMD_INLINE {
-        VectorOf<bfloat16>::Bits bits[2];
-        std::memcpy(bits, &state.kept[r], sizeof bits);
-        value.low *= factors(bits[0]);
-        value.high *= factors(bits[1]);
-      });
-    }
-  }
-
- private:
-  static_assert(word_lanes == 16, "a call of philox_vectors serves 8 columns in each of 16 lanes");
-
-  template <class Columns, class Drop>
-  HONE_SIMD_INLINE void finish(Index row, Index column, float const* sums, Columns columns, Drop const& drop) const {
+  HONE_SIMD_INLINE void operator()(Index row, int, Index column, float const* sums, Columns columns, int, State&) const {
     RowPart value = load_row(sums);
     RowPart const extra = bias ? load_row(bias.data + column, columns) : RowPart{};
     RowPart const joins = load_row(residual.row(row) + column, columns);
     value.low += extra.low;
     value.high += extra.high;
-    drop(value);
     value.low += joins.low;
     value.high += joins.high;
     bfloat16* const to = z.row(row) + column;
@@ -199,36 +169,66 @@ struct StoreResidual {
     prefetch_to_write(to + packed_side);
     __builtin_prefetch(residual.row(row) + column + packed_side, 0, 3);
   }
-  HONE_SIMD_INLINE void begin_bits(Index row, int count, Index column, State& state) const {
-    alignas(64) std::uint32_t blocks[16], positions[16], examples[16];
-    for (int lane = 0; lane < 16; ++lane) {
-      Index const of = row + std::min(lane / 4, count - 1);
-      blocks[lane] = static_cast<std::uint32_t>(column / 8) + static_cast<std::uint32_t>(lane % 4);
-      positions[lane] = static_cast<std::uint32_t>(rows.position[of]);
-      examples[lane] = static_cast<std::uint32_t>(rows.example(of));
+};
+/// z = residual + dropout(sums + bias). Four rows' random bits come first, in parts; what Philox needs of columns is made
+/// once for a block, what it needs of rows once for all blocks beside each other.
+struct StoreDroppedResidual {
+  static constexpr int strip_rows = strip_height, bit_parts = 2, parts = bit_parts + strip_rows;
+  struct State {
+    StripPhilox::Columns columns;
+    StripPhilox::Rows rows[packed_side / strip_rows];
+    Index first_row[packed_side / strip_rows];  // of those that `rows` are made for
+    RowPart bias;
+    Words words[4];
+    LaneMask kept[strip_rows];  // a bit for each column
+
+    State() { std::fill(std::begin(first_row), std::end(first_row), Index{-1}); }
+  };
+  MatrixView<bfloat16 const> residual;
+  VectorView<bfloat16 const> bias;
+  StripPhilox philox;
+  RowMap rows;
+  MatrixView<bfloat16> z;
+
+  template <class Columns>
+  HONE_SIMD_INLINE void operator()(Index row, int count, Index column, float const* sums, Columns columns, int part,
+                                   State& state) const {
+    if (part == 0) {
+      Index const strip = row % packed_side / strip_rows;
+      if (strip == 0) {
+        state.columns = philox.columns(static_cast<std::uint32_t>(column / 8));
+        state.bias = bias ? load_row(bias.data + column, columns) : RowPart{};
+      }
+      if (state.first_row[strip] != row) {
+        state.rows[strip] = philox.rows(rows, row, count);
+        state.first_row[strip] = row;
+      }
+      philox.join(state.columns, state.rows[strip], state.words);
+      philox.rounds<0, StripPhilox::late_rounds / 2>(state.words);
+    } else if (part < bit_parts) {
+      philox.rounds<StripPhilox::late_rounds / 2, StripPhilox::late_rounds>(state.words);
+      Vec<float> bits[strip_rows];
+      philox.in_order(state.words, bits);
+      std::uint32_t const threshold = philox.dropout().threshold;
+      for (int r = 0; r < strip_rows; ++r)
+        state.kept[r] = halves_at_least(reinterpret_cast<Words>(bits[r]), Words{} + (threshold << 16 | threshold));
+    } else if (int const r = part - bit_parts; r < count) {
+      RowPart value = load_row(sums + r * packed_side);
+      value.low += state.bias.low;
+      value.high += state.bias.high;
+      Vec<float> const scale = splat(static_cast<float>(philox.dropout().scale()));
+      RowPart z_row = load_row(residual.row(row + r) + column, columns);
+      z_row.low = fused_where(state.kept[r], value.low, scale, z_row.low);
+      z_row.high = fused_where(state.kept[r] >> lanes<float>, value.high, scale, z_row.high);
+      bfloat16* const to = z.row(row + r) + column;
+      store_row(to, z_row, columns);
+      prefetch_to_write(to + packed_side);
+      __builtin_prefetch(residual.row(row + r) + column + packed_side, 0, 3);
     }
-    Words* const words = state.words;
-    std::memcpy(&words[0], blocks, sizeof blocks);
-    std::memcpy(&words[1], positions, sizeof positions);
-    std::memcpy(&words[2], examples, sizeof examples);
-    words[3] = Words{} + dropout.step;
-    state.key0 = dropout.key0;
-    state.key1 = dropout.key1;
-    philox_rounds<5>(words[0], words[1], words[2], words[3], state.key0, state.key1);
   }
-  HONE_SIMD_INLINE void end_bits(State& state) const {
-    Words* const words = state.words;
-    philox_rounds<5>(words[0], words[1], words[2], words[3], state.key0, state.key1);
-    for (int w = 0; w < 4; ++w) state.kept[w] = reinterpret_cast<Vec<float>>(words[w]);
-    interleave<float>(state.kept[0], state.kept[2]);
-    interleave<float>(state.kept[1], state.kept[3]);
-    interleave<float>(state.kept[0], state.kept[1]);
-    interleave<float>(state.kept[2], state.kept[3]);  // vector r now has the words of lanes 4 r .. 4 r + 3, lane by lane
-  }
-  HONE_SIMD_INLINE Vec<float> factors(VectorOf<bfloat16>::Bits bits) const {
-    Words const words = __builtin_convertvector(bits, Words);
-    return words >= dropout.threshold ? splat(static_cast<float>(dropout.scale())) : Vec<float>{};
-  }
+
+ private:
+  static_assert(8 * StripPhilox::blocks == packed_side, "a vector of random words serves the columns of a block");
 };
 
 /// finish(rows of `a` times packed right blocks).
@@ -322,10 +322,9 @@ struct Kernel<LinearResidualForward<P>> {
     bfloat16 const* const weight = packed_weight(context, op.weight, WeightForm::forward, op.weight_version);
     if (op.dropout.active())
       multiply_rows(context, op.x, weight, op.z.cols,
-                    StoreResidual<true>{op.residual, op.bias, op.dropout, op.rows, op.z});
+                    StoreDroppedResidual{op.residual, op.bias, StripPhilox(op.dropout), op.rows, op.z});
     else
-      multiply_rows(context, op.x, weight, op.z.cols,
-                    StoreResidual<false>{op.residual, op.bias, op.dropout, op.rows, op.z});
+      multiply_rows(context, op.x, weight, op.z.cols, StoreResidual{op.residual, op.bias, op.z});
   }
 };
 

@@ -3,8 +3,8 @@ namespace hone::detail::HONE_SIMD {
 /// Layer norm's backward over rows in chunks, each with its own sums for dgamma and dbeta, added in order at the end.
 ///
 /// For each chunk `begin_chunk()` makes an object of its thread's: `strip(n, count)` is called before `count` rows are
-/// computed and gives the gradients of the norm's output there (they may lie in dz); `done(r, n, c, value, part)` gets what
-/// was stored in dz for columns c, ... of row n, the strip's row r.
+/// computed and gives the gradients of the norm's output there (they may lie in dz); `done(r, c, value, part)` gets what
+/// was stored in dz, before rounding, for columns c, ... of the strip's row r.
 template <class A, class T = ScalarOf<A>, class BeginChunk>
 HONE_TARGET void norm_backward(HostContext& context, MatrixView<A const> z, VectorView<T const> mean,
                                VectorView<T const> rstd, VectorView<A const> gamma, MatrixView<A> dz, VectorView<T> dgamma,
@@ -43,9 +43,9 @@ HONE_TARGET void norm_backward(HostContext& context, MatrixView<A const> z, Vect
           Vec<T> const slope = load(dy.row(r) + c, part), normal = (load(values.row(r) + c, part) - middle[r]) * inverse[r];
           gamma_sum += slope * normal;
           beta_sum += slope;
-          Vec<T> const value = as_stored<A>((factor * slope - mean_g[r] - normal * mean_g_normal[r]) * inverse[r]);
+          Vec<T> const value = (factor * slope - mean_g[r] - normal * mean_g_normal[r]) * inverse[r];
           store(to.row(r) + c, value, part);
-          work.done(r, n + r, c, value, part);
+          work.done(r, c, value, part);
         }
         store(gamma_sums + c, gamma_sum, part);
         store(beta_sums + c, beta_sum, part);

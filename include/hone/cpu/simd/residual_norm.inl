@@ -8,7 +8,7 @@ struct Kernel<ResidualNormForward<P>> {
     Index const width = op.z.cols;
     bool const there = op.x.data == op.z.data && !op.dropout.active() && !op.residual;
     context.pool().parallel_for(op.z.rows, 32, [&](Index begin, Index end) HONE_TARGET {
-      DropoutRows masks(op.dropout, op.rows, width);
+      DropoutRows<T> masks(op.dropout, op.rows, width);
       bool const drops = masks.active(), adds = bool(op.residual);
       for_strips(begin, end, [&](Index n, auto rows) HONE_SIMD_INLINE {
         constexpr int count = decltype(rows)::value;
@@ -25,7 +25,7 @@ struct Kernel<ResidualNormForward<P>> {
           for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
             HONE_UNROLL for (int r = 0; r < count; ++r) {
               Vec<T> value = load(x.row(r) + c, part);
-              if (drops) value *= masks.factors<T>(r, c);
+              if (drops) value *= masks.factors(r, c);
               if (adds) value += load(residual.row(r) + c, part);
               value = as_stored<A>(value);
               store(z.row(r) + c, value, part);
@@ -43,27 +43,35 @@ struct Kernel<ResidualNormForward<P>> {
 
 template <class P>
 struct Kernel<ResidualNormBackward<P>> {
+  HONE_TARGET static void run(HostContext& context, ResidualNormBackward<P> const& op) {
+    if (op.dx && op.dropout.active()) run<true>(context, op, false);
+    else run<false>(context, op, op.dx && op.dx.data != op.dz.data);
+  }
+
+ private:
   using A = ActivationOf<P>;
   using T = StatisticOf<P>;
+  template <bool drops>
   struct Work {
     ResidualNormBackward<P> const& op;
     bool copies;
-    DropoutRows masks;
+    DropoutRows<T> masks;
+    Strip<A> dx{};
     HONE_SIMD_INLINE Strip<A const> strip(Index n, int count) {
-      if (op.dx && masks.active()) masks.make(n, count);
+      if constexpr (drops) masks.make(n, count);
+      if (drops || copies) dx = strip_of(op.dx, n);
       return strip_of(op.dy, n);
     }
     template <class Part>
-    HONE_SIMD_INLINE void done(int r, Index n, Index c, Vec<T> value, Part part) const {
-      if (!op.dx) return;
-      if (masks.active()) store(op.dx.row(n) + c, value * masks.template factors<T>(r, c), part);
-      else if (copies) store(op.dx.row(n) + c, value, part);
+    HONE_SIMD_INLINE void done(int r, Index c, Vec<T> value, Part part) const {
+      if constexpr (drops) store(dx.row(r) + c, as_stored<A>(value) * masks.factors(r, c), part);
+      else if (copies) store(dx.row(r) + c, value, part);
     }
   };
-  HONE_TARGET static void run(HostContext& context, ResidualNormBackward<P> const& op) {
-    bool const copies = op.dx.data != op.dz.data;
+  template <bool drops>
+  HONE_TARGET static void run(HostContext& context, ResidualNormBackward<P> const& op, bool copies) {
     norm_backward<A>(context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write, [&]() HONE_TARGET {
-      return Work{op, copies, DropoutRows(op.dropout, op.rows, op.z.cols)};
+      return Work<drops>{op, copies, DropoutRows<T>(drops ? op.dropout : Dropout{}, op.rows, op.z.cols)};
     });
   }
 };

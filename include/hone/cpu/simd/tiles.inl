@@ -111,12 +111,8 @@ inline void tile_store(void* to, Index stride) {
   for (int r = 0; r < tile_rows; ++r)
     std::memcpy(static_cast<char*>(to) + r * stride, configured_tiles().bytes[tile] + r * tile_bytes, tile_bytes);
 }
-/// Denormal numbers count as zero, and results that would be become zero, as in TDPBF16PS.
-inline float without_denormals(float x) {
-  return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0f, x) : x;
-}
 /// The products of even and of odd positions are summed apart, in ascending order and with one rounding each (FMA); their
-/// sum is added to what was there.
+/// sum is added to what was there. Denormal numbers count as zero, and results that would be become zero.
 template <int sums, int a, int b>
 inline void tile_multiply() {
   EmulatedTiles& tiles = configured_tiles();
