@@ -166,9 +166,30 @@ HONE_SIMD_INLINE inline ScalarOf<T> sum(Vec<T> value) {
     for (int i = 0; i < half; ++i) all[i] += all[i + half];
   return all[0];
 }
+/// a > b ? a : b and a < b ? a : b, which are b where one is not a number. g++ makes them of two instructions.
 template <class T>
 HONE_SIMD_INLINE inline Vec<T> maximum(Vec<T> a, Vec<T> b) {
+#if HONE_SIMD_AVX512 && !defined(__clang__)
+  if constexpr (sizeof(ScalarOf<T>) == sizeof(float)) {
+    __asm__("vmaxps %1, %2, %0" : "=v"(a) : "v"(b), "v"(a));
+    return a;
+  }
+#elif HONE_SIMD_BYTES == 32 && !defined(__clang__)
+  if constexpr (sizeof(ScalarOf<T>) == sizeof(float)) return __builtin_ia32_maxps256(a, b);
+#endif
   return a > b ? a : b;
+}
+template <class T>
+HONE_SIMD_INLINE inline Vec<T> minimum(Vec<T> a, Vec<T> b) {
+#if HONE_SIMD_AVX512 && !defined(__clang__)
+  if constexpr (sizeof(ScalarOf<T>) == sizeof(float)) {
+    __asm__("vminps %1, %2, %0" : "=v"(a) : "v"(b), "v"(a));
+    return a;
+  }
+#elif HONE_SIMD_BYTES == 32 && !defined(__clang__)
+  if constexpr (sizeof(ScalarOf<T>) == sizeof(float)) return __builtin_ia32_minps256(a, b);
+#endif
+  return a < b ? a : b;
 }
 
 /// A kernel of this instruction set. Specialised by the other files of cpu/simd/.

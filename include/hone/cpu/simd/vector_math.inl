@@ -39,7 +39,7 @@ HONE_SIMD_INLINE inline Vec<T> vector_exp(Vec<T> x) {
     using Unsigned = typename VectorOf<float>::Unsigned;  // for what wraps around on purpose
     float const magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits
     Signed const tiny = x < -87.3f;   // what is computed for those is thrown away at the end
-    if constexpr (!never_positive) x = x > 88.3f ? splat(88.3f) : x;
+    if constexpr (!never_positive) x = minimum<float>(splat(88.3f), x);
     Vec<float> const shifted = x * 1.44269504f + magic;
     Vec<float> const n = shifted - magic;
     Vec<float> r = x - n * 0.693359375f;  // ln 2 in two parts, the first exact in few bits
@@ -94,8 +94,7 @@ HONE_SIMD_INLINE inline NormalDistribution<T> vector_normal(Vec<T> u) {
 /// 1/2 in u between -4.5 and 4.5, constant outside (fitted to the least largest error). |error| <= 1e-5 and 1e-4: small
 /// beside the rounding of results near 1, which is 4e-3 at most.
 HONE_SIMD_INLINE inline NormalDistribution<float> vector_gelu_factors(Vec<float> u) {
-  u = u > 4.5f ? splat(4.5f) : u;
-  u = u < -4.5f ? splat(-4.5f) : u;
+  u = maximum<float>(splat(-4.5f), minimum<float>(splat(4.5f), u));  // NaN stays NaN
   Vec<float> const z = u * u * 0.0987654321f - 1.0f;  // 2 u^2 / 4.5^2 - 1
   Vec<float> p = splat(-0.00193053717f), d = splat(-0.0247235112f);
   p = p * z + 0.0049627074f;
