@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/memory_plan.hpp"
 #include "hone/core/philox.hpp"
+#include "hone/core/used_rows.hpp"
 
 namespace hone {
 
@@ -51,6 +53,9 @@ struct ParameterInfo {
 /// begins on a cache line, unless it was declared as a neighbour of the one before; gaps stay zero, so that the norm and
 /// the optimizer may run over the whole buffer.
 ///
+/// Of one table (`track_rows`) it is known which rows of the gradient may differ from zero. Whoever asks for a view to write
+/// gradients through, but its layer, makes all rows count as such; who keeps one for longer asks again before writing.
+///
 /// A step's gradients: `begin_step`, any number of contributions (each op asks `gradient_write(id)`: the first assigns, the
 /// later ones add), `end_step` (what got no contribution, or is frozen, becomes zero).
 template <Backend B>
@@ -81,6 +86,12 @@ class ParameterStore {
     return id;
   }
 
+  /// Declares that the layer of this table tells which rows of its gradient it used (tracked_gradient). One table at most:
+  /// of others nothing is known.
+  void track_rows(Index id) {
+    if (tracked_ < 0) tracked_ = id;
+  }
+
   /// Takes the memory (zeroed). No parameter can be declared afterwards.
   void allocate() {
     end_ = flat_size();
@@ -94,6 +105,7 @@ class ParameterStore {
     }
     contributed_.assign(infos_.size(), false);
     frozen_.resize(infos_.size(), false);
+    if (tracked_ >= 0) used_.assign(std::size_t(info(tracked_).rows()), 0);
   }
 
   /// Fills one parameter from its initializer; the values depend on the seed and the name alone.
@@ -139,11 +151,24 @@ class ParameterStore {
   }
   MatrixView<M> gradient_matrix(Index id) const {
     auto const& i = infos_[std::size_t(id)];
+    if (id == tracked_) rows_changed();
     return {gradients_.data() + i.offset, i.rows(), i.cols()};
   }
   VectorView<M> gradient_vector(Index id) const {
     auto const& i = infos_[std::size_t(id)];
+    if (id == tracked_) rows_changed();
     return {gradients_.data() + i.offset, i.size};
+  }
+  /// A table's gradient for its layer, and a byte for each row that says whether it may differ from zero, which the layer
+  /// keeps so; null where rows are not tracked.
+  std::pair<MatrixView<M>, std::uint8_t*> tracked_gradient(Index id) const {
+    auto const& i = infos_[std::size_t(id)];
+    return {{gradients_.data() + i.offset, i.rows(), i.cols()}, id == tracked_ ? used_.data() : nullptr};
+  }
+  /// Which rows of read_gradients() need be read.
+  UsedRows used_rows() const {
+    if (used_.empty()) return {};
+    return {info(tracked_).offset, info(tracked_).rows(), info(tracked_).cols(), used_.data()};
   }
 
   /// Values in one flat buffer, gaps included. Known as soon as everything is declared.
@@ -171,7 +196,11 @@ class ParameterStore {
   /// Kernels keep what they make of the weights (packed copies) as long as it stays.
   std::uint64_t weights_version() const { return version_; }
   void weights_changed() const { version_ = next_version(); }
-  VectorView<M> gradients() const { return gradients_.view(); }
+  VectorView<M> gradients() const {
+    rows_changed();
+    return gradients_.view();
+  }
+  VectorView<M const> read_gradients() const { return gradients_.view(); }
 
   void begin_step() { contributed_.assign(infos_.size(), false); }
   /// Which gradients have got a contribution in this step, by id: for work that may be begun again (run_step).
@@ -210,6 +239,8 @@ class ParameterStore {
   static constexpr Index alignment = 64 / Index(sizeof(M));
   static constexpr bool has_working_copy = !std::is_same_v<A, M>;
 
+  void rows_changed() const { std::fill(used_.begin(), used_.end(), std::uint8_t{1}); }
+
   static std::uint64_t next_version() {
     static std::atomic<std::uint64_t> last{0};
     return ++last;
@@ -238,6 +269,8 @@ class ParameterStore {
   Buffer<B, A> working_;  ///< empty unless has_working_copy
   Index end_ = 0;
   mutable std::uint64_t version_ = next_version();
+  Index tracked_ = -1;
+  mutable std::vector<std::uint8_t> used_{};  ///< of the tracked table's rows
 };
 
 }  // namespace hone

@@ -75,6 +75,7 @@ void run_kernel(HostContext& context, Op const& op) {
 template <class Op>
   requires(detail::has_kernel<Op>)
 struct CpuKernel<Op> {
+  static constexpr bool keeps_used_rows = true;  ///< matters for EmbeddingBackward
   static void run(HostContext& context, Op const& op) { detail::run_kernel(context, op); }
 };
 

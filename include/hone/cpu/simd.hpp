@@ -20,6 +20,7 @@
 #include "hone/core/matrix.hpp"
 #include "hone/core/precision.hpp"
 #include "hone/core/row_map.hpp"
+#include "hone/core/used_rows.hpp"
 #include "hone/cpu/attention_items.hpp"
 #include "hone/cpu/packed_weights.hpp"
 #include "hone/cpu/scratch.hpp"

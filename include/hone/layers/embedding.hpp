@@ -38,7 +38,10 @@ class Embedding {
         position_(table(store, name + ".position_embeddings.weight", shape.positions)),
         segment_(table(store, name + ".token_type_embeddings.weight", shape.segments)),
         gamma_(store.add(name + ".LayerNorm.weight", {shape.width}, ParameterKind::norm_weight, Initializer::constant(1))),
-        beta_(store.add(name + ".LayerNorm.bias", {shape.width}, ParameterKind::norm_bias, Initializer::constant(0))) {}
+        beta_(store.add(name + ".LayerNorm.bias", {shape.width}, ParameterKind::norm_bias, Initializer::constant(0))) {
+    if constexpr (requires { RungOf<B, EmbeddingBackward<P>>::template Kernel<EmbeddingBackward<P>>::keeps_used_rows; })
+      store.track_rows(word_);
+  }
 
   Index output_width() const { return shape_.width; }
   Cache plan(Plan& plan, Index rows) const {
@@ -64,14 +67,15 @@ class Embedding {
     auto& store = pass.parameters;
     Write const write = store.gradient_write(word_);
     for (Index const id : {position_, segment_, gamma_, beta_}) store.gradient_write(id);
+    auto const [dword, used_words] = store.tracked_gradient(word_);
     run<B>(pass.context, EmbeddingBackward<P>{pass.batch.tokens, pass.batch.positions, pass.batch.segments, dy, cache.z,
                                               cache.mean, cache.rstd, store.vector(gamma_), cache.dropout,
-                                              pass.batch.row_map, dy, store.gradient_matrix(word_),
+                                              pass.batch.row_map, dy, dword,
                                               store.gradient_matrix(position_), store.gradient_matrix(segment_),
-                                              store.gradient_vector(gamma_), store.gradient_vector(beta_), write});
+                                              store.gradient_vector(gamma_), store.gradient_vector(beta_), write,
+                                              used_words});
     if (shape_.padding >= 0)
-      pass.context.fill_zero(store.gradient_matrix(word_).row(shape_.padding),
-                             std::size_t(shape_.width) * sizeof(MasterOf<P>));
+      pass.context.fill_zero(dword.row(shape_.padding), std::size_t(shape_.width) * sizeof(MasterOf<P>));
   }
 
  private:

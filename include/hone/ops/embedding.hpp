@@ -28,6 +28,7 @@ struct EmbeddingForward {
 /// dz = layer_norm'(mask * dy);  row i of each table (+)= the sum of dz over the rows that used it, in a fixed order
 ///
 /// Shapes as in forward; dz (N, D) is scratch and may be dy itself. With Write::assign, rows that no token used become zero.
+/// used_words (V) or null: before, rows of dword whose byte is zero are zero; kernels that have `keeps_used_rows` leave it so.
 template <class P>
 struct EmbeddingBackward {
   VectorView<std::int32_t const> tokens, positions, segments;
@@ -40,6 +41,7 @@ struct EmbeddingBackward {
   MatrixView<MasterOf<P>> dword, dposition, dsegment;
   VectorView<MasterOf<P>> dgamma, dbeta;
   Write write = Write::add;
+  std::uint8_t* used_words = nullptr;
 };
 
 }  // namespace hone

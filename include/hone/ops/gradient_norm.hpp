@@ -1,6 +1,7 @@
 #pragma once
 
 #include "hone/core/backend.hpp"
+#include "hone/core/used_rows.hpp"
 
 namespace hone {
 
@@ -10,12 +11,13 @@ inline constexpr Index norm_chunk = 16384;
 /// result[0] = sum of x_i^2, in double. Shapes: x (n), partials (at least ceil(n / norm_chunk)), result (1).
 ///
 /// Partial c is the sum over elements c * norm_chunk .. (c + 1) * norm_chunk - 1; the partials are
-/// added in a fixed order.
+/// added in a fixed order. `rows` tells what need not be read; it does not change the result.
 template <class P>
 struct SumOfSquares {
   VectorView<MasterOf<P> const> x;
   VectorView<double> partials;
   VectorView<double> result;
+  UsedRows rows{};
 };
 
 /// How many sums RangeSquares makes of a range, and how many neighbours a sum takes at a time.

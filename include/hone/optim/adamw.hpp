@@ -75,11 +75,12 @@ struct BasicAdamW {
       if (range.setting.learning_rate_factor == 0) continue;  // frozen
       run<B>(context,
              AdamWStep<typename B::Precision>{
-                 store.weights().slice(range.begin, range.size), store.gradients().slice(range.begin, range.size),
+                 store.weights().slice(range.begin, range.size), store.read_gradients().slice(range.begin, range.size),
                  state.first.view().slice(range.begin, range.size), state.second.view().slice(range.begin, range.size),
                  gradient_scale, learning_rate * range.setting.learning_rate_factor,
                  weight_decay * range.setting.weight_decay_factor, beta1, beta2, epsilon, correction1, correction2,
-                 store.working() ? store.working().slice(range.begin, range.size) : store.working()});
+                 store.working() ? store.working().slice(range.begin, range.size) : store.working(),
+                 store.used_rows().seen_from(range.begin)});
     }
   }
 };

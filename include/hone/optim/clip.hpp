@@ -81,7 +81,7 @@ struct GlobalNormClip {
   template <Backend B>
   void apply(typename B::Context& context, ParameterStore<B> const& store, ClipState<B>& state) const {
     using P = typename B::Precision;
-    run<B>(context, SumOfSquares<P>{store.gradients(), state.partials(), state.sum_of_squares()});
+    run<B>(context, SumOfSquares<P>{store.read_gradients(), state.partials(), state.sum_of_squares(), store.used_rows()});
     state.add_up_groups(context, store);
     run<B>(context, ClipScale<P>{state.sum_of_squares(), max_norm, state.norm(), state.scale()});
   }

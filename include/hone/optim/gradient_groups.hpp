@@ -53,7 +53,8 @@ class GradientGroups {
   /// Enqueues sums[r] = the sum of squares of range r. `partials` are those of SumOfSquares over the same gradients.
   void add_up(typename B::Context& context, ParameterStore<B> const& store, VectorView<double const> partials,
               VectorView<double> sums) const {
-    run<B>(context, RangeSquares<typename B::Precision>{store.gradients(), partials, borders_.view(), lanes_.view(), sums});
+    run<B>(context,
+           RangeSquares<typename B::Precision>{store.read_gradients(), partials, borders_.view(), lanes_.view(), sums});
   }
   /// The norms by group, in the order of the parameters, from the sums on the host. `norms`: what an
   /// earlier call gave, whose memory is used again.

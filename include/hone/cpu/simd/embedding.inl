@@ -89,9 +89,10 @@ struct Kernel<EmbeddingBackward<P>> {
     context.pool().parallel_for(column_pieces + position_pieces + word_pieces, 1, [&](Index piece, Index) HONE_TARGET {
       if (piece < column_pieces) return sum_columns(op, piece * piece_columns);
       piece -= column_pieces;
-      if (piece < position_pieces) return sum_rows(op, op.dposition, of_positions, piece * piece_positions, piece_positions);
+      if (piece < position_pieces)
+        return sum_rows(op, op.dposition, of_positions, piece * piece_positions, piece_positions, nullptr);
       piece -= position_pieces;
-      sum_rows(op, op.dword, of_words, piece * piece_words, piece_words);
+      sum_rows(op, op.dword, of_words, piece * piece_words, piece_words, op.used_words);
     });
   }
 
@@ -100,12 +101,13 @@ struct Kernel<EmbeddingBackward<P>> {
 
   /// Rows `begin`, ... of a table.
   HONE_TARGET static void sum_rows(EmbeddingBackward<P> const& op, MatrixView<M> table, TokensOfRows const& of, Index begin,
-                                   Index count) {
+                                   Index count, std::uint8_t* used) {
     constexpr int most = 32;  // rows that are read at once
     for (Index i = begin; i < std::min(begin + count, table.rows); ++i) {
       M* const to = table.row(i);
       std::int32_t token = of.first(i);
-      if (op.write == Write::assign && token < 0) clear(to, table.cols);
+      if (op.write == Write::assign && token < 0 && (!used || used[i])) clear(to, table.cols);
+      if (used && (op.write == Write::assign || token >= 0)) used[i] = token >= 0;
       for (bool adds = op.write == Write::add; token >= 0; adds = true) {
         A const* rows[most];
         int found = 0;
@@ -118,7 +120,7 @@ struct Kernel<EmbeddingBackward<P>> {
       }
     }
   }
-  /// Most rows of a vocabulary are in no batch and zero already: then nothing need be written back to memory.
+  /// Most rows are zero already: then nothing need be written back to memory.
   HONE_TARGET static void clear(M* row, Index count) {
     auto const* const bytes = reinterpret_cast<unsigned char const*>(row);
     Index const size = count * static_cast<Index>(sizeof(M));

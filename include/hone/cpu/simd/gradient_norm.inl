@@ -33,17 +33,19 @@ struct Kernel<SumOfSquares<P>> {
       constexpr Index ahead = 2048 / sizeof(T);  // the processor fetches by itself, but not over a page's end
       Vec<double> lane_sums[vectors] = {};
       T const* const x = op.x.data;
-      Index i = begin;
-      for (; i + width <= end; i += width) {
-        __builtin_prefetch(x + i + ahead, 0, 3);
-        HONE_UNROLL for (int v = 0; v < vectors; ++v) {
-          Vec<double> const value = load_double(x + i + v * lanes<double>);
-          lane_sums[v] += value * value;
+      for_used_rows(op.rows, begin, end, [&](Index first, Index last, bool used) HONE_SIMD_INLINE {
+        if (!used) return;  // zeros change no sum
+        for (Index i = first; i + width <= last; i += width) {
+          __builtin_prefetch(x + i + ahead, 0, 3);
+          HONE_UNROLL for (int v = 0; v < vectors; ++v) {
+            Vec<double> const value = load_double(x + i + v * lanes<double>);
+            lane_sums[v] += value * value;
+          }
         }
-      }
+      });
       double sums[width];
       std::memcpy(sums, lane_sums, sizeof sums);
-      for (; i < end; ++i) sums[(i - begin) % width] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+      for (Index i = begin + (end - begin) / width * width; i < end; ++i) sums[(i - begin) % width] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
       for (int half = width / 2; half > 0; half /= 2)
         for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
       op.partials[begin / norm_chunk] = sums[0];
