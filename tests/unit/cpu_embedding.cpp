@@ -1,5 +1,8 @@
 #include "hone/cpu/backend.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 #include "hone/generic/dropout.hpp"
 #include "hone/generic/embedding.hpp"
 #include "support/compare_rungs.hpp"
@@ -67,6 +70,70 @@ TEST_CASE("embeddings agree with the reference") {
     check<fp32>({70, 60}, width, p, write);
     check<mixed>({3, 1, 13, 70, 60}, width, p, write);
     check<fp64>({3, 1, 13, 70, 60}, width, p, write);
+  }
+}
+
+TEST_CASE("embeddings tell which rows of the words' gradient they used") {
+  Index const vocabulary = 600, width = 32;
+  for (InstructionSet const set : test::instruction_sets<Cpu>()) {
+    INFO("instruction set " << name(set));
+    HostContext context({3, set});
+    auto const z = Grid<float>::random(40, width, 1), gamma = Grid<float>::random(1, width, 2);
+    Grid<float> const dy = Grid<float>::random(40, width, 3), ones = Grid<float>::random(1, 40, 4);
+    std::vector<std::uint8_t> used(std::size_t(vocabulary), 0);
+    used[3] = used[4] = 1;
+    Grid<float> dword(vocabulary, width);  // NaN: rows that are said to be zero are not touched
+    for (Index c = 0; c < width; ++c) dword(3, c) = dword(4, c) = 7;
+    auto const backward = [&](std::vector<std::int32_t> const& tokens, Write write, Grid<float>& to, std::uint8_t* marks) {
+      test::Rows const rows({int(tokens.size())});
+      Index const n = rows.size();
+      std::vector<std::int32_t> const segments(tokens.size(), 0);
+      Grid<float> dz(n, width), dposition = Grid<float>::random(80, width, 5), dsegment = Grid<float>::random(2, width, 6);
+      Grid<float> dgamma = Grid<float>::random(1, width, 7), dbeta = dgamma;
+      run<Cpu<fp32>>(context, EmbeddingBackward<fp32>{{tokens.data(), n},
+                                                      rows.map().position,
+                                                      {segments.data(), n},
+                                                      dy.view().row_block(0, n),
+                                                      z.view().row_block(0, n),
+                                                      ones.vector().slice(0, n),
+                                                      ones.vector().slice(0, n),
+                                                      gamma.vector(),
+                                                      {},
+                                                      rows.map(),
+                                                      dz.view(),
+                                                      to.view(),
+                                                      dposition.view(),
+                                                      dsegment.view(),
+                                                      dgamma.vector(),
+                                                      dbeta.vector(),
+                                                      write,
+                                                      marks});
+    };
+    auto const check = [&](std::vector<std::int32_t> const& in_use, Grid<float> const& expected) {
+      for (Index r = 0; r < vocabulary; ++r) {
+        bool const should = std::find(in_use.begin(), in_use.end(), std::int32_t(r)) != in_use.end();
+        CHECK(bool(used[std::size_t(r)]) == should);
+        if (should)
+          for (Index c = 0; c < width; ++c) CHECK(dword(r, c) == expected(r, c));
+      }
+    };
+    Grid<float> expected(vocabulary, width);
+    backward({5, 599, 4, 5}, Write::assign, dword, used.data());
+    backward({5, 599, 4, 5}, Write::assign, expected, nullptr);
+    check({4, 5, 599}, expected);
+    for (Index c = 0; c < width; ++c) {
+      CHECK(dword(3, c) == 0);
+      CHECK(std::isnan(dword(0, c)));
+    }
+    for (Index c = 0; c < width; ++c) dword(6, c) = 0;
+    backward({6, 5}, Write::add, dword, used.data());
+    backward({6, 5}, Write::add, expected, nullptr);
+    check({4, 5, 6, 599}, expected);
+    backward({300}, Write::assign, dword, used.data());
+    backward({300}, Write::assign, expected, nullptr);
+    check({300}, expected);
+    for (Index const r : {4, 5, 6, 599})
+      for (Index c = 0; c < width; ++c) CHECK(dword(r, c) == 0);
   }
 }
 

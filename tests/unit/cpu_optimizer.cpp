@@ -89,4 +89,74 @@ TEST_CASE("a gradient that is not finite shows in the sum of squares") {
   REQUIRE(std::isnan(result));
 }
 
+/// Where the rows of a table lie in gradients of some size.
+struct Table {
+  Index size, begin, count, width;
+};
+constexpr Table tables[] = {{70000, 0, 20, 384}, {70000, 128, 300, 112}, {70001, 16400, 9, 4096},
+                            {33000, 32, 1000, 32}, {2000, 992, 60, 16},   {1000, 15, 3, 16},
+                            {1000, 16, 3, 17},     {100, -48, 7, 16},     {100, 32, 9, 16}};
+
+/// Gradients whose rows of the table are zero but for every third and, at the end, two in a row; what is not used becomes
+/// `instead`.
+template <class T>
+Grid<T> gradients_of(Table const& table, std::vector<std::uint8_t>& used, T instead) {
+  Grid<T> made = Grid<T>::random(1, table.size, 2);
+  used.resize(static_cast<std::size_t>(table.count));
+  for (Index r = 0; r < table.count; ++r) {
+    used[static_cast<std::size_t>(r)] = r % 3 == 1 || r > table.count - 3;
+    if (used[static_cast<std::size_t>(r)]) continue;
+    for (Index i = table.begin + r * table.width; i < table.begin + (r + 1) * table.width; ++i)
+      if (i >= 0 && i < table.size) made(0, i) = instead;
+  }
+  return made;
+}
+/// Whether rows begin where kernels leave them out: elsewhere they read the zeros.
+bool leaves_out(Table const& table) { return table.begin % 16 == 0 && table.width % 16 == 0; }
+
+template <class P>
+void check_unused_rows(Table const& table, InstructionSet set, int threads) {
+  using T = MasterOf<P>;
+  using A = ActivationOf<P>;
+  INFO("size " << table.size << ", rows from " << table.begin << ", " << table.width << " wide, " << name(set));
+  std::vector<std::uint8_t> used;
+  auto const zeros = gradients_of<T>(table, used, T(0));
+  // What kernels must not read is not a number.
+  auto const poisoned = gradients_of<T>(table, used, leaves_out(table) ? T(std::nanf("")) : T(0));
+  UsedRows const rows{table.begin, table.count, table.width, used.data()};
+  HostContext context({threads, set});
+  std::vector<double> partials(static_cast<std::size_t>(table.size / norm_chunk + 1));
+  auto const sum = [&](Grid<T> const& x, UsedRows const& of) {
+    double result = std::nan("");
+    run<Cpu<P>>(context, SumOfSquares<P>{x.vector(), {partials.data(), Index(partials.size())}, {&result, 1}, of});
+    return result;
+  };
+  CHECK(sum(poisoned, rows) == sum(zeros, {}));
+  Grid<T> squares = Grid<T>::random(1, table.size, 4);
+  for (Index i = 0; i < table.size; ++i) squares(0, i) *= squares(0, i);
+  double const scale = 0.5;
+  auto const step = [&](Grid<T> const& gradient, UsedRows const& of) {
+    std::vector<Grid<T>> made{Grid<T>::random(1, table.size, 1), Grid<T>::random(1, table.size, 3), squares};
+    Grid<A> working = std::is_same_v<A, T> ? Grid<A>() : Grid<A>(1, table.size);
+    auto op = test::third_adamw_step<P>(made[0].vector(), gradient.vector(), made[1].vector(), made[2].vector(), scale,
+                                        working.vector());
+    op.rows = of;
+    run<Cpu<P>>(context, op);
+    for (Index i = 0; i < working.cols(); ++i) REQUIRE(working(0, i) == A(made[0](0, i)));
+    return made;
+  };
+  auto const got = step(poisoned, rows), expected = step(zeros, {});
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i].same_bits(expected[i]));
+}
+
+TEST_CASE("rows that no batch used are not read, and change nothing") {
+  for (InstructionSet const set : test::instruction_sets<Cpu>())
+    for (Table const& table : tables)
+      for (int const threads : {1, 3}) {
+        check_unused_rows<fp32>(table, set, threads);
+        check_unused_rows<mixed>(table, set, threads);
+        check_unused_rows<fp64>(table, set, threads);
+      }
+}
+
 }  // namespace

@@ -1,6 +1,7 @@
 // The trainer against its steps written out by hand, and what it refuses.
 #include "hone/train/trainer.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -119,6 +120,40 @@ TEST_CASE("a run is its steps written out, to the bit") {
   }
   CHECK(test::weights_hash(model) == test::weights_hash(hand));
   CHECK(reports.back().total_tokens == fit.tokens);
+}
+
+TEST_CASE("a training that knows which words' gradients are zero is the one that reads them all, to the bit") {
+  auto const data = some_data(19);
+  auto const labels = labels_for<Model::HeadsType>(data);
+  BertConfig config = test::small_config();
+  config.hidden_size = 32;
+  Model::ModelOptions const model_options{.backend = {2}, .seed = 1, .dropout = {}};
+  auto knows = Model::from_config(config, {}, model_options), reads = Model::from_config(config, {}, model_options);
+  REQUIRE(knows.parameters().used_rows().used);
+  auto const used = [](Model const& model) {
+    UsedRows const rows = model.parameters().used_rows();
+    return std::count(rows.used, rows.used + rows.count, 1);
+  };
+  TrainerOptions const one{.learning_rate = 2e-3, .batch_size = 1, .step_every = 2};
+  Trainer trainer{knows, one, recipe()}, other{reads, one, recipe()};
+  for (std::size_t i = 0; i + 1 < 19; i += 2) {
+    std::vector<std::size_t> const rows{i, i + 1};
+    trainer.step(data, labels, rows, 100);
+    REQUIRE(used(knows) < config.vocab_size);
+    reads.parameters().gradients();  // a view to write through
+    REQUIRE(used(reads) == config.vocab_size);
+    other.step(data, labels, rows, 100);
+    CHECK(test::weights_hash(knows) == test::weights_hash(reads));
+  }
+  // Words that are no longer in a batch, where somebody wrote: the next step clears them.
+  auto& store = knows.parameters();
+  Index const word = store.find("bert.embeddings.word_embeddings.weight");
+  REQUIRE(word >= 0);
+  store.gradient_matrix(word)(30, 0) = std::numeric_limits<float>::quiet_NaN();
+  std::vector<std::size_t> const rows{1};
+  trainer.step(data, labels, rows, 100);
+  other.step(data, labels, rows, 100);
+  CHECK(test::weights_hash(knows) == test::weights_hash(reads));
 }
 
 TEST_CASE("whichever of epochs and steps ends first") {
