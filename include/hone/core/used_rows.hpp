@@ -15,9 +15,6 @@ namespace hone {
 struct UsedRows {
   Index begin = 0, count = 0, width = 0;
   std::uint8_t const* used = nullptr;
-
-  /// The same seen from a slice that begins at value `first` (begin may become negative).
-  UsedRows seen_from(Index first) const { return {begin - first, count, width, used}; }
 };
 
 }  // namespace hone

@@ -79,8 +79,7 @@ struct BasicAdamW {
                  state.first.view().slice(range.begin, range.size), state.second.view().slice(range.begin, range.size),
                  gradient_scale, learning_rate * range.setting.learning_rate_factor,
                  weight_decay * range.setting.weight_decay_factor, beta1, beta2, epsilon, correction1, correction2,
-                 store.working() ? store.working().slice(range.begin, range.size) : store.working(),
-                 store.used_rows().seen_from(range.begin)});
+                 store.working() ? store.working().slice(range.begin, range.size) : store.working()});
     }
   }
 };

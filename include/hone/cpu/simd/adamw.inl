@@ -12,21 +12,19 @@ struct Kernel<AdamWStep<P>> {
     T const beta1 = T(op.beta1), rest1 = T(1 - op.beta1), beta2 = T(op.beta2), rest2 = T(1 - op.beta2);
     T const root_correction = T(std::sqrt(op.correction2)), step = T(op.learning_rate / op.correction1);
     context.pool().parallel_for(op.weight.size, 1 << 15, [&](Index begin, Index end) HONE_TARGET {
-      for_used_rows(op.rows, begin, end, [&](Index from, Index to, bool used) HONE_SIMD_INLINE {
-        T *const weight = op.weight.data + from, *const first = op.first.data + from, *const second = op.second.data + from;
-        T const* const gradient = op.gradient.data + from;
-        ActivationOf<P>* const working = op.working ? op.working.data + from : nullptr;
-        for_vectors<T>(to - from, [&](Index i, auto part) HONE_SIMD_INLINE {
-          V const g = used ? load(gradient + i, part) * gradient_factor : V{};
-          V const m = load(first + i, part) * beta1 + g * rest1;
-          V const v = load(second + i, part) * beta2 + g * g * rest2;
-          V const denominator = vector_sqrt<T>(v) / root_correction + epsilon;
-          store(first + i, m, part);
-          store(second + i, v, part);
-          V const w = load(weight + i, part) * decay - m / denominator * step;
-          store(weight + i, w, part);
-          if (working) store(working + i, w, part);
-        });
+      T *const weight = op.weight.data + begin, *const first = op.first.data + begin, *const second = op.second.data + begin;
+      T const* const gradient = op.gradient.data + begin;
+      ActivationOf<P>* const working = op.working ? op.working.data + begin : nullptr;
+      for_vectors<T>(end - begin, [&](Index i, auto part) HONE_SIMD_INLINE {
+        V const g = load(gradient + i, part) * gradient_factor;
+        V const m = load(first + i, part) * beta1 + g * rest1;
+        V const v = load(second + i, part) * beta2 + g * g * rest2;
+        V const denominator = vector_sqrt<T>(v) / root_correction + epsilon;
+        store(first + i, m, part);
+        store(second + i, v, part);
+        V const w = load(weight + i, part) * decay - m / denominator * step;
+        store(weight + i, w, part);
+        if (working) store(working + i, w, part);
       });
     });
   }

@@ -71,8 +71,8 @@ struct Kernel<EmbeddingBackward<P>> {
       drop_rows<A>(masks, op.dy, op.dz, n, n + count);
       return strip_of(MatrixView<A const>(op.dz), n);
     }
-    template <class Part>
-    HONE_SIMD_INLINE void done(int, Index, Vec<T>, Part) const {}
+    template <int count, class Part>
+    HONE_SIMD_INLINE void done(int, Index, Vec<T> const (&)[count], Part) const {}
   };
   HONE_TARGET static void run(HostContext& context, EmbeddingBackward<P> const& op) {
     norm_backward<A>(context, op.z, op.mean, op.rstd, op.gamma, op.dz, op.dgamma, op.dbeta, op.write, [&]() HONE_TARGET {

@@ -51,11 +51,20 @@ HONE_SIMD_INLINE inline void layer_norm_rows(Strip<A> z, Vec<T> const (&total)[c
   });
   HONE_UNROLL for (int r = 0; r < count; ++r)
     inverse[r] = T(1) / std::sqrt(lane_sum<T>(squares[r]) / static_cast<T>(width) + epsilon);
-  for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-    Vec<T> const factor = load(gamma + c, part), shift = load(beta + c, part);
+  for_vectors_together<A>(width, [&](auto vectors, Index c, auto part) HONE_SIMD_INLINE {
+    constexpr int beside = decltype(vectors)::value;
+    Vec<T> factor[beside], shift[beside];
+    HONE_UNROLL for (int v = 0; v < beside; ++v) {
+      factor[v] = load(gamma + c + v * lanes<T>, part);
+      shift[v] = load(beta + c + v * lanes<T>, part);
+    }
     HONE_UNROLL for (int r = 0; r < count; ++r) {
-      Vec<T> const normal = (load(z.row(r) + c, part) - middle[r]) * inverse[r];
-      store(y.row(r) + c, factor * normal + shift, part);
+      Vec<T> values[beside];
+      HONE_UNROLL for (int v = 0; v < beside; ++v) {
+        Vec<T> const normal = (load(z.row(r) + c + v * lanes<T>, part) - middle[r]) * inverse[r];
+        values[v] = factor[v] * normal + shift[v];
+      }
+      store_vectors<A, beside>(y.row(r) + c, values, part);
     }
   });
   HONE_UNROLL for (int r = 0; r < count; ++r) mean[r] = middle[r], rstd[r] = inverse[r];

@@ -3,8 +3,8 @@ namespace hone::detail::HONE_SIMD {
 /// Layer norm's backward over rows in chunks, each with its own sums for dgamma and dbeta, added in order at the end.
 ///
 /// For each chunk `begin_chunk()` makes an object of its thread's: `strip(n, count)` is called before `count` rows are
-/// computed and gives the gradients of the norm's output there (they may lie in dz); `done(r, c, value, part)` gets what
-/// was stored in dz, before rounding, for columns c, ... of the strip's row r.
+/// computed and gives the gradients of the norm's output there (they may lie in dz); `done(r, c, values, part)` gets what
+/// was stored in dz, before rounding, for columns c, ... of the strip's row r: an array of vectors.
 template <class A, class T = ScalarOf<A>, class BeginChunk>
 HONE_TARGET void norm_backward(HostContext& context, MatrixView<A const> z, VectorView<T const> mean,
                                VectorView<T const> rstd, VectorView<A const> gamma, MatrixView<A> dz, VectorView<T> dgamma,
@@ -36,19 +36,32 @@ HONE_TARGET void norm_backward(HostContext& context, MatrixView<A const> z, Vect
         mean_g[r] = lane_sum<T>(sum_g[r]) / static_cast<T>(width);
         mean_g_normal[r] = lane_sum<T>(sum_g_normal[r]) / static_cast<T>(width);
       }
-      for_vectors<T>(width, [&](Index c, auto part) HONE_SIMD_INLINE {
-        Vec<T> const factor = load(gamma.data + c, part);
-        Vec<T> gamma_sum = load(gamma_sums + c, part), beta_sum = load(beta_sums + c, part);
-        HONE_UNROLL for (int r = 0; r < count; ++r) {
-          Vec<T> const slope = load(dy.row(r) + c, part), normal = (load(values.row(r) + c, part) - middle[r]) * inverse[r];
-          gamma_sum += slope * normal;
-          beta_sum += slope;
-          Vec<T> const value = (factor * slope - mean_g[r] - normal * mean_g_normal[r]) * inverse[r];
-          store(to.row(r) + c, value, part);
-          work.done(r, c, value, part);
+      for_vectors_together<A>(width, [&](auto vectors, Index c, auto part) HONE_SIMD_INLINE {
+        constexpr int beside = decltype(vectors)::value;
+        Vec<T> factor[beside], gamma_sum[beside], beta_sum[beside];
+        HONE_UNROLL for (int v = 0; v < beside; ++v) {
+          Index const at = c + v * lanes<T>;
+          factor[v] = load(gamma.data + at, part);
+          gamma_sum[v] = load(gamma_sums + at, part);
+          beta_sum[v] = load(beta_sums + at, part);
         }
-        store(gamma_sums + c, gamma_sum, part);
-        store(beta_sums + c, beta_sum, part);
+        HONE_UNROLL for (int r = 0; r < count; ++r) {
+          Vec<T> results[beside];
+          HONE_UNROLL for (int v = 0; v < beside; ++v) {
+            Index const at = c + v * lanes<T>;
+            Vec<T> const slope = load(dy.row(r) + at, part);
+            Vec<T> const normal = (load(values.row(r) + at, part) - middle[r]) * inverse[r];
+            gamma_sum[v] += slope * normal;
+            beta_sum[v] += slope;
+            results[v] = (factor[v] * slope - mean_g[r] - normal * mean_g_normal[r]) * inverse[r];
+          }
+          store_vectors<A, beside>(to.row(r) + c, results, part);
+          work.done(r, c, results, part);
+        }
+        HONE_UNROLL for (int v = 0; v < beside; ++v) {
+          store(gamma_sums + c + v * lanes<T>, gamma_sum[v], part);
+          store(beta_sums + c + v * lanes<T>, beta_sum[v], part);
+        }
         dy.template fetch_next<count>(c);
       });
     });

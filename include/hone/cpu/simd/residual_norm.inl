@@ -62,10 +62,15 @@ struct Kernel<ResidualNormBackward<P>> {
       if (drops || copies) dx = strip_of(op.dx, n);
       return strip_of(op.dy, n);
     }
-    template <class Part>
-    HONE_SIMD_INLINE void done(int r, Index c, Vec<T> value, Part part) const {
-      if constexpr (drops) store(dx.row(r) + c, as_stored<A>(value) * masks.factors(r, c), part);
-      else if (copies) store(dx.row(r) + c, value, part);
+    template <int count, class Part>
+    HONE_SIMD_INLINE void done(int r, Index c, Vec<T> const (&values)[count], Part part) const {
+      if constexpr (drops) {
+        Vec<T> dropped[count];
+        HONE_UNROLL for (int v = 0; v < count; ++v) dropped[v] = values[v] * masks.factors(r, c + v * lanes<T>);
+        store_vectors<A, count>(dx.row(r) + c, dropped, part);
+      } else if (copies) {
+        store_vectors<A, count>(dx.row(r) + c, values, part);
+      }
     }
   };
   template <bool drops>
