@@ -13,7 +13,7 @@ HONE_SIMD_INLINE inline Vec<double> load_double(T const* from) {
     for (int i = 0; i < lanes<double>; ++i) values[i] = few[i];
     return values;
 #elif HONE_SIMD_AVX512 && !defined(__clang__)  // g++ 12 makes four instructions of the conversion
-    return __builtin_ia32_cvtps2pd512_mask(few, Vec<double>{}, 0xFF, 4);
+    return __builtin_ia32_cvtps2pd512_mask(few, Vec<double>{}, -1, 4);
 #elif HONE_SIMD_BYTES == 32 && !defined(__clang__)
     return __builtin_ia32_cvtps2pd256(few);
 #else

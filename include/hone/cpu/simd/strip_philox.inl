@@ -75,7 +75,10 @@ class StripPhilox {
   /// After the last round: vector r has the random bits of row r, sixteen a column, in order.
   HONE_SIMD_INLINE static void in_order(Words const (&words)[4], Vec<float> (&rows)[strip_height]) {
     HONE_UNROLL for (int w = 0; w < 4; ++w) rows[w] = reinterpret_cast<Vec<float>>(words[w]);
-    transpose_vectors<float, 4>(rows);
+    interleave<float>(rows[0], rows[2]);
+    interleave<float>(rows[1], rows[3]);
+    interleave<float>(rows[0], rows[1]);
+    interleave<float>(rows[2], rows[3]);
   }
 
  private:
