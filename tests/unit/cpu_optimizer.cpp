@@ -93,9 +93,9 @@ TEST_CASE("a gradient that is not finite shows in the sum of squares") {
 struct Table {
   Index size, begin, count, width;
 };
-constexpr Table tables[] = {{70000, 0, 20, 384}, {70000, 128, 300, 112}, {70001, 16400, 9, 4096},
-                            {33000, 32, 1000, 32}, {2000, 992, 60, 16},   {1000, 15, 3, 16},
-                            {1000, 16, 3, 17},     {100, -48, 7, 16},     {100, 32, 9, 16}};
+constexpr Table tables[] = {{70000, 0, 20, 384},   {70000, 128, 300, 112}, {70001, 16400, 9, 4096},
+                            {33000, 32, 1000, 32}, {2000, 992, 60, 16},    {1000, 15, 3, 16},
+                            {1000, 16, 3, 17},     {100, -48, 7, 16},      {100, 32, 9, 16}};
 
 /// Gradients whose rows of the table are zero but for every third and, at the end, two in a row; what is not used becomes
 /// `instead`.

@@ -7,8 +7,8 @@
 
 namespace hone {
 
-/// A table's rows in a flat buffer of gradients, and which of them may differ from zero: most of a vocabulary is in no batch,
-/// and who knows it need not read the rest.
+/// A table's rows in a flat buffer of gradients, and which of them may differ from zero: most of a vocabulary is in no
+/// batch, and who knows it need not read the rest.
 ///
 /// Row r is at values begin + r * width .. begin + (r + 1) * width - 1 and is all zeros unless used[r]. Without `used`
 /// nothing is known.

@@ -68,12 +68,11 @@ class Embedding {
     Write const write = store.gradient_write(word_);
     for (Index const id : {position_, segment_, gamma_, beta_}) store.gradient_write(id);
     auto const [dword, used_words] = store.tracked_gradient(word_);
-    run<B>(pass.context, EmbeddingBackward<P>{pass.batch.tokens, pass.batch.positions, pass.batch.segments, dy, cache.z,
-                                              cache.mean, cache.rstd, store.vector(gamma_), cache.dropout,
-                                              pass.batch.row_map, dy, dword,
-                                              store.gradient_matrix(position_), store.gradient_matrix(segment_),
-                                              store.gradient_vector(gamma_), store.gradient_vector(beta_), write,
-                                              used_words});
+    run<B>(pass.context,
+           EmbeddingBackward<P>{pass.batch.tokens, pass.batch.positions, pass.batch.segments, dy, cache.z, cache.mean,
+                                cache.rstd, store.vector(gamma_), cache.dropout, pass.batch.row_map, dy, dword,
+                                store.gradient_matrix(position_), store.gradient_matrix(segment_),
+                                store.gradient_vector(gamma_), store.gradient_vector(beta_), write, used_words});
     if (shape_.padding >= 0)
       pass.context.fill_zero(dword.row(shape_.padding), std::size_t(shape_.width) * sizeof(MasterOf<P>));
   }

@@ -28,7 +28,8 @@ struct EmbeddingForward {
 /// dz = layer_norm'(mask * dy);  row i of each table (+)= the sum of dz over the rows that used it, in a fixed order
 ///
 /// Shapes as in forward; dz (N, D) is scratch and may be dy itself. With Write::assign, rows that no token used become zero.
-/// used_words (V) or null: before, rows of dword whose byte is zero are zero; kernels that have `keeps_used_rows` leave it so.
+/// used_words (V) or null: before, rows of dword whose byte is zero are zero; kernels that have `keeps_used_rows` leave it
+/// so.
 template <class P>
 struct EmbeddingBackward {
   VectorView<std::int32_t const> tokens, positions, segments;

@@ -22,13 +22,14 @@ HONE_SIMD_INLINE inline Vec<double> load_double(T const* from) {
   }
 }
 
-/// Calls body(begin, end) for those parts of values `begin` .. `end` - 1 that may differ from zero, in order. All parts but
-/// the last are multiples of 16 values long.
+/// Calls body(begin, end) for those parts of values `begin` .. `end` - 1 that may differ from zero, in order. All parts
+/// but the last are multiples of 16 values long.
 template <class Body>
 HONE_SIMD_INLINE inline void for_used_rows(UsedRows const& rows, Index begin, Index end, Body const& body) {
   constexpr Index together = 16;
   if (!rows.used || (rows.begin - begin) % together != 0 || rows.width % together != 0) return body(begin, end);
-  Index const first = std::clamp(rows.begin, begin, end), last = std::clamp(rows.begin + rows.count * rows.width, begin, end);
+  Index const first = std::clamp(rows.begin, begin, end);
+  Index const last = std::clamp(rows.begin + rows.count * rows.width, begin, end);
   if (begin < first) body(begin, first);
   for (Index i = first, next; i < last; i = next) {
     Index const row = (i - rows.begin) / rows.width;

@@ -1,6 +1,6 @@
-// Single instructions of AVX-512 with bfloat16 that kernels of `mixed` are made of, and the same in plain C++ to the bit where
-// there is none. Written as instructions so that neither the compiler's choice of fused operations nor its version changes
-// bits.
+// Single instructions of AVX-512 with bfloat16 that kernels of `mixed` are made of, and the same in plain C++ to the bit
+// where there is none. Written as instructions so that neither the compiler's choice of fused operations nor its version
+// changes bits.
 namespace hone::detail::HONE_SIMD {
 
 using WideWords = VectorOf<double>::Unsigned;  // 64-bit lanes
