@@ -10,7 +10,7 @@ HONE_TARGET void add_partials(HostContext& context, MatrixView<T const> partials
     T const* const from = partials.data + static_cast<Index>(q) * to.size;
     context.pool().parallel_for(to.size, 256, [&](Index begin, Index end) HONE_TARGET {
       for_vectors<T>(end - begin, [&](Index i, auto part) HONE_SIMD_INLINE {
-        Vec<T> sum{};
+        Vec<T> sum = splat<T>(T(0));  // nvcc 13 ends with an internal error at Vec<T>{} here
         for (Index chunk = 0; chunk < partials.rows; ++chunk) sum += load(from + chunk * partials.stride + begin + i, part);
         if (write == Write::add) sum = load(to.data + begin + i, part) + sum;
         store(to.data + begin + i, sum, part);

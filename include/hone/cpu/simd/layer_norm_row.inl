@@ -23,7 +23,11 @@ struct Strip {
   A* first;
   Index stride;
   HONE_SIMD_INLINE A* row(int r) const { return first + r * stride; }
-  HONE_SIMD_INLINE operator Strip<A const>() const { return {first, stride}; }
+  template <class B>
+    requires(std::is_same_v<B, A const>)
+  HONE_SIMD_INLINE operator Strip<B>() const {
+    return {first, stride};
+  }
   /// Asks for the line of column c in the rows of the next strip.
   template <int count>
   HONE_SIMD_INLINE void fetch_next(Index c) const {
