@@ -196,10 +196,12 @@ class ParameterStore {
   /// Kernels keep what they make of the weights (packed copies) as long as it stays.
   std::uint64_t weights_version() const { return version_; }
   void weights_changed() const { version_ = next_version(); }
+  /// All gradients, to write through: every row of the tracked table then counts as used.
   VectorView<M> gradients() const {
     rows_changed();
     return gradients_.view();
   }
+  /// The same to read; used_rows() stays as it is.
   VectorView<M const> read_gradients() const { return gradients_.view(); }
 
   void begin_step() { contributed_.assign(infos_.size(), false); }

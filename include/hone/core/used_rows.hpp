@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include "hone/core/config.hpp"
 #include "hone/core/matrix.hpp"
 
 namespace hone {

@@ -150,9 +150,9 @@ struct Kernel<AttentionForward<P>> {
     Vec<float> highest[2 * vectors];
     HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = load(scores + v * tile_floats);
     HONE_UNROLL for (Index i = 16; i < tile_floats; i += 16) HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] =
-        larger(load(scores + v * tile_floats + i), highest[v]);
+        maximum<float>(load(scores + v * tile_floats + i), highest[v]);
     HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] =
-        product(larger(highest[2 * v], highest[2 * v + 1]), now.factor);
+        product(maximum<float>(highest[2 * v], highest[2 * v + 1]), now.factor);
     if (step == 0) {
       HONE_UNROLL for (int v = 0; v < vectors; ++v) now.reference[v] = highest[v];
       return;
@@ -168,7 +168,7 @@ struct Kernel<AttentionForward<P>> {
       for (Index s = 0; s < item.slices; ++s) add_values<vectors>(item.slices, step - 1, s, memory);
     now.waiting = false;
     for (int v = 0; v < vectors; ++v) {
-      Vec<float> const raised = larger(highest[v], now.reference[v]), factor = exponential2(now.reference[v] - raised);
+      Vec<float> const raised = maximum<float>(highest[v], now.reference[v]), factor = exponential2(now.reference[v] - raised);
       now.reference[v] = raised;
       now.total[v] = product(now.total[v], factor);
       for (Index t = 0; t < 2 * item.slices; ++t)

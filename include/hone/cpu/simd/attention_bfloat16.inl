@@ -138,7 +138,7 @@ struct Kernel<AttentionForward<mixed>> {
             if (item.dropout.active())
               p[half] = keep_lanes<float>(p[half], &words[i / 2][v * L], half, item.dropout.threshold);
           }
-          Line const line = pairs_of_halves(narrow_line(p[0], p[1]));
+          Line const line = pairs_of_halves(narrow_both(p[0], p[1]));
           std::memcpy(memory.probabilities + (j + i) / 2 * block + v * L, &line, sizeof line);
         }
     }
@@ -282,7 +282,7 @@ struct Kernel<AttentionBackward<mixed>> {
             slope[half] = p[half] * (dp - block_delta);
             p[half] = masked;
           }
-          Line const kept_p = narrow_line(p[0], p[1]), slopes = narrow_line(slope[0], slope[1]);
+          Line const kept_p = narrow_both(p[0], p[1]), slopes = narrow_both(slope[0], slope[1]);
           store_halves(kept_p, memory.p_rows + (i * block + v * L) / 2, block / 2);
           store_halves(slopes, memory.slope_rows + (i * block + v * L) / 2, block / 2);
           Line const of_keys = pairs_of_halves(slopes);

@@ -47,11 +47,10 @@ HONE_SIMD_INLINE inline void multiply_wide(Words a, std::uint32_t by, Words& low
 #endif
 }
 
-/// `rounds` rounds of philox4x32 for as many counters as a vector has lanes; the key becomes that of the next round.
-template <int rounds>
-HONE_SIMD_INLINE inline void philox_rounds(Words& c0, Words& c1, Words& c2, Words& c3, std::uint32_t& k0,
-                                           std::uint32_t& k1) {
-  for (int round = 0; round < rounds; ++round) {
+/// philox4x32 for as many counters as a vector has lanes; c0 .. c3 become the words.
+HONE_SIMD_INLINE inline void philox_vectors(Words& c0, Words& c1, Words& c2, Words& c3, std::uint32_t k0,
+                                            std::uint32_t k1) {
+  for (int round = 0; round < 10; ++round) {
     Words low0, high0, low1, high1;
     multiply_wide(c0, 0xD2511F53u, low0, high0);
     multiply_wide(c2, 0xCD9E8D57u, low1, high1);
@@ -62,12 +61,6 @@ HONE_SIMD_INLINE inline void philox_rounds(Words& c0, Words& c1, Words& c2, Word
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-}
-
-/// philox4x32; c0 .. c3 become the words.
-HONE_SIMD_INLINE inline void philox_vectors(Words& c0, Words& c1, Words& c2, Words& c3, std::uint32_t k0,
-                                            std::uint32_t k1) {
-  philox_rounds<10>(c0, c1, c2, c3, k0, k1);
 }
 
 /// factors[c] = 0 or dropout.scale() for columns 0 .. cols - 1 of one token's row.

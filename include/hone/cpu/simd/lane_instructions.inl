@@ -20,12 +20,6 @@ HONE_SIMD_INLINE inline Vec<float> product(Vec<float> a, Vec<float> b) {
   __asm__("vmulps %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
   return r;
 }
-/// a > b ? a : b
-HONE_SIMD_INLINE inline Vec<float> larger(Vec<float> a, Vec<float> b) {
-  Vec<float> r;
-  __asm__("vmaxps %2, %1, %0" : "=v"(r) : "v"(a), "v"(b));
-  return r;
-}
 /// x - floor(x), rounded down: in [0, 1).
 HONE_SIMD_INLINE inline Vec<float> fraction(Vec<float> x) {
   Vec<float> r;
@@ -129,7 +123,6 @@ HONE_SIMD_INLINE inline Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> 
   return a;
 }
 HONE_SIMD_INLINE inline Vec<float> product(Vec<float> a, Vec<float> b) { return a * b; }
-HONE_SIMD_INLINE inline Vec<float> larger(Vec<float> a, Vec<float> b) { return a > b ? a : b; }
 HONE_SIMD_INLINE inline Vec<float> fraction(Vec<float> x) {
   for (int i = 0; i < lanes<float>; ++i) {
     if (std::isinf(x[i])) {

@@ -17,6 +17,31 @@ HONE_SIMD_INLINE inline T lane_sum(Vec<T> value) {
 #endif
 }
 
+/// Neighbouring vectors: bfloat16 rounds two at once in the time of one.
+template <class T, int count, class Part>
+HONE_SIMD_INLINE inline void store_vectors(T* to, Vec<T> const (&values)[count], Part part) {
+#if HONE_SIMD_BF16
+  if constexpr (std::is_same_v<T, bfloat16> && count == 2 && std::is_same_v<Part, AllLanes>) {
+    HalfWords const both = narrow_both(values[0], values[1]);
+    std::memcpy(to, &both, sizeof both);
+    return;
+  }
+#endif
+  HONE_UNROLL for (int v = 0; v < count; ++v) store(to + v * lanes<T>, values[v], part);
+}
+/// Calls body(vectors, i, lanes) for what covers `count` values of T: two vectors at a time where store_vectors gains from
+/// it, else one; `vectors` is a constant.
+template <class T, class Body>
+HONE_SIMD_INLINE inline void for_vectors_together(Index count, Body const& body) {
+  Index i = 0;
+#if HONE_SIMD_BF16
+  if constexpr (std::is_same_v<T, bfloat16>)
+    for (; i + 2 * lanes<T> <= count; i += 2 * lanes<T>) body(std::integral_constant<int, 2>{}, i, AllLanes{});
+#endif
+  for (; i + lanes<T> <= count; i += lanes<T>) body(std::integral_constant<int, 1>{}, i, AllLanes{});
+  if (i < count) body(std::integral_constant<int, 1>{}, i, FirstLanes{count - i});
+}
+
 /// `count` rows of a matrix, one below the other.
 template <class A>
 struct Strip {

@@ -1,34 +1,15 @@
 // Linear layers of `mixed` on block_product.inl.
 namespace hone::detail::HONE_SIMD {
 
-/// Two neighbouring vectors of a row as bfloat16, rounded to nearest, ties to even; denormal numbers become zero.
-HONE_SIMD_INLINE inline Line narrow_line(Vec<float> low, Vec<float> high) {
-#if HONE_SIMD_BF16
-  Line line;
-  __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(line) : "v"(low), "v"(high));
-  return line;
-#else
-  using Unsigned = VectorOf<float>::Unsigned;
-  Line line;
-  Vec<float> const parts[2] = {low, high};
-  for (int part = 0; part < 2; ++part) {
-    Unsigned const words = reinterpret_cast<Unsigned>(parts[part]), size = words & 0x7FFFFFFFu;
-    VectorOf<bfloat16>::Bits const bits =
-        narrow(reinterpret_cast<Vec<float>>(size < 0x00800000u ? words & 0x80000000u : words));
-    std::memcpy(reinterpret_cast<char*>(&line) + part * sizeof bits, &bits, sizeof bits);
-  }
-  return line;
-#endif
-}
 /// 32 columns of a row.
 struct RowPart {
   Vec<float> low, high;
 };
 HONE_SIMD_INLINE inline void store_row(bfloat16* to, RowPart row, AllColumns) {
-  store_line(to, narrow_line(row.low, row.high));
+  store_line(to, narrow_both(row.low, row.high));
 }
 HONE_SIMD_INLINE inline void store_row(bfloat16* to, RowPart row, FirstColumns columns) {
-  Line const line = narrow_line(row.low, row.high);
+  Line const line = narrow_both(row.low, row.high);
   std::memcpy(to, &line, static_cast<std::size_t>(columns.count) * sizeof(bfloat16));
 }
 /// For what is read much later, when it has left all caches: whole lines go past them to memory, without being read first.
@@ -38,7 +19,7 @@ HONE_SIMD_INLINE inline void store_row_passing(bfloat16* to, RowPart row, Column
 #if HONE_SIMD_AMX
   if constexpr (std::is_same_v<Columns, AllColumns>)
     if (reinterpret_cast<std::uintptr_t>(to) % sizeof(Line) == 0) {
-      Line const line = narrow_line(row.low, row.high);
+      Line const line = narrow_both(row.low, row.high);
       __asm__ volatile("vmovntdq %1, %0" : "=m"(*reinterpret_cast<char(*)[sizeof(Line)]>(to)) : "v"(line));
       return;
     }

@@ -153,32 +153,6 @@ HONE_SIMD_INLINE inline void for_vectors(Index count, Body const& body) {
   if (i < count) body(i, FirstLanes{count - i});
 }
 
-/// Neighbouring vectors: bfloat16 rounds two at once in the time of one.
-template <class T, int count, class Part>
-HONE_SIMD_INLINE inline void store_vectors(T* to, Vec<T> const (&values)[count], Part part) {
-#if HONE_SIMD_BF16
-  if constexpr (std::is_same_v<T, bfloat16> && count == 2 && std::is_same_v<Part, AllLanes>) {
-    Vec<float> both;
-    __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both) : "v"(values[0]), "v"(values[1]));
-    std::memcpy(to, &both, sizeof both);
-    return;
-  }
-#endif
-  HONE_UNROLL for (int v = 0; v < count; ++v) store(to + v * lanes<T>, values[v], part);
-}
-/// Calls body(vectors, i, lanes) for what covers `count` values of T: two vectors at a time where store_vectors gains from
-/// it, else one; `vectors` is a constant.
-template <class T, class Body>
-HONE_SIMD_INLINE inline void for_vectors_together(Index count, Body const& body) {
-  Index i = 0;
-#if HONE_SIMD_BF16
-  if constexpr (std::is_same_v<T, bfloat16>)
-    for (; i + 2 * lanes<T> <= count; i += 2 * lanes<T>) body(std::integral_constant<int, 2>{}, i, AllLanes{});
-#endif
-  for (; i + lanes<T> <= count; i += lanes<T>) body(std::integral_constant<int, 1>{}, i, AllLanes{});
-  if (i < count) body(std::integral_constant<int, 1>{}, i, FirstLanes{count - i});
-}
-
 template <class T>
 HONE_SIMD_INLINE inline Vec<T> splat(T value) {
   return ScalarOf<T>(value) - Vec<T>{};  // -0.0 stays -0.0
