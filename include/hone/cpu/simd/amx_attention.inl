@@ -168,7 +168,8 @@ struct Kernel<AttentionForward<P>> {
       for (Index s = 0; s < item.slices; ++s) add_values<vectors>(item.slices, step - 1, s, memory);
     now.waiting = false;
     for (int v = 0; v < vectors; ++v) {
-      Vec<float> const raised = maximum<float>(highest[v], now.reference[v]), factor = exponential2(now.reference[v] - raised);
+      Vec<float> const raised = maximum<float>(highest[v], now.reference[v]);
+      Vec<float> const factor = exponential2(now.reference[v] - raised);
       now.reference[v] = raised;
       now.total[v] = product(now.total[v], factor);
       for (Index t = 0; t < 2 * item.slices; ++t)
