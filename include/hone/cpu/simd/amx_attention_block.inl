@@ -86,15 +86,10 @@ HONE_TARGET TileItem tile_item(Op const& op, Index b, Index h) {
 
 /// 32 values of a row from column 32 * slice on, with zeros where the matrix ends.
 HONE_SIMD_INLINE inline HalfWords slice_of(Halves const& rows, Index r, Index slice) {
-  HalfWords value{};
   Index const left = rows.cols - 32 * slice;
-  if (r < rows.rows) {
-    bfloat16 const* const from = rows.row(r) + 32 * slice;
-    if (left >= 32)
-      std::memcpy(&value, from, sizeof value);
-    else if (left > 0)
-      std::memcpy(&value, from, static_cast<std::size_t>(left) * 2);
-  }
+  if (r < rows.rows && left >= 32) return load_line(rows.row(r) + 32 * slice);
+  HalfWords value{};  // apart from the whole ones, which need not go through memory
+  if (r < rows.rows && left > 0) std::memcpy(&value, rows.row(r) + 32 * slice, static_cast<std::size_t>(left) * 2);
   return value;
 }
 
@@ -106,10 +101,15 @@ HONE_SIMD_INLINE inline void transpose_words(HalfWords const (&from)[16], Vec<fl
 
 /// Rows as they are, `padded` of them (a multiple of 16): tiles [row / 16][slice].
 HONE_TARGET inline void pack_tile_rows(Halves const& rows, Index padded, Index slices, bfloat16* HONE_RESTRICT to) {
-  for (Index r = 0; r < padded; ++r)
+  for (Index r = 0; r < padded; r += 16, to += slices * tile_halves)
     for (Index s = 0; s < slices; ++s) {
-      HalfWords const value = slice_of(rows, r, s);
-      std::memcpy(to + (r / 16 * slices + s) * tile_halves + r % 16 * 32, &value, sizeof value);
+      bfloat16* const tile = to + s * tile_halves;
+      if (r + 16 <= rows.rows && rows.cols >= 32 * (s + 1)) {
+        bfloat16 const* const from = rows.row(r) + 32 * s;
+        HONE_UNROLL for (Index i = 0; i < 16; ++i) store_line(tile + 32 * i, load_line(from + i * rows.stride));
+      } else {
+        for (Index i = 0; i < 16; ++i) store_line(tile + 32 * i, slice_of(rows, r + i, s));
+      }
     }
 }
 
@@ -136,10 +136,9 @@ HONE_TARGET inline void pack_tile_transposed(Halves const& rows, Index padded, I
 
 /// Writes the first `left` of 32 values of a row.
 HONE_SIMD_INLINE inline void store_slice(HalfWords value, Index left, bfloat16* to) {
-  if (left >= 32)
-    std::memcpy(to, &value, sizeof value);
-  else if (left > 0)
-    std::memcpy(to, &value, static_cast<std::size_t>(left) * 2);
+  if (left >= 32) return store_line(to, value);
+  HalfWords const copy = value;  // so that a whole one need not go through memory
+  if (left > 0) std::memcpy(to, &copy, static_cast<std::size_t>(left) * 2);
 }
 
 /// out(rows[i], c) = factor[i] * tiles(c, i) for 16 columns of transposed sums: tiles [slice][half], each `step` floats
