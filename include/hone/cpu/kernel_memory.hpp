@@ -208,8 +208,8 @@ struct KernelMemory<AttentionForward<P>> {
     Index const longest = demand.longest(), head = width / heads;
     demand.scratch<Index>(Scratch::reduction, demand.sequences());
     if (demand.by_tiles<P>()) {
-      Index const keys = round_up(longest, 32), row = 32 * ceil_div(head, 32);
-      return demand.scratch<float>(Scratch::attention, keys * row + 16 * row + 3 * 32 * 32 + 32 * row);
+      return demand.scratch<float>(Scratch::attention,
+                                   attention_forward_floats(round_up(longest, 32), ceil_div(head, 32)));
     }
     auto const sizes = vector_sizes<T>(demand.instruction_set());
     Index const keys = round_up(longest, 8), block = 3 * sizes.lanes;

@@ -33,6 +33,13 @@ inline constexpr Index partial_rows = 64;
 inline constexpr Index gradient_steps = 16;
 inline constexpr Index gradient_blocks = 24;
 
+/// Floats of a thread's memory in attention's forward pass on tiles: of keys and values in bfloat16, and twice a block's
+/// queries in bfloat16 and its sums, a step's scores and, in bfloat16, probabilities.
+constexpr Index attention_forward_floats(Index keys, Index slices) {
+  Index const row = 32 * slices;
+  return keys * row + 2 * (16 * row + 32 * row + 32 * 32 + 32 * 32 / 2);
+}
+
 /// Attention's backward on tiles takes so many queries and keys of a head of so many slices (32 columns) at a time. Few
 /// blocks, for each loads and stores all of its sums; and small ones, for what a square leaves is written and read again.
 constexpr Index attention_queries(Index slices) { return slices == 1 ? 128 : 192; }

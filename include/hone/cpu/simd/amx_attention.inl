@@ -2,9 +2,11 @@ namespace hone::detail::HONE_SIMD {
 
 /// One head of one sequence at a time: 32 queries against 32 keys a step, whose scores stay in the nearest cache.
 ///
-/// Probabilities are 2^(score - reference), the reference being the first step's maximum, and a later one only where that is
-/// more than 2^16 times as much; they are rounded to bfloat16 for the product with V, their sum is not. Memory of a thread:
-/// (4 E + 4) bytes for each key of the longest sequence, and a constant.
+/// Probabilities are 2^(score - reference), the reference being the first step's maximum, and a later one only where a step's
+/// probabilities would add up to more than 2^16; they are rounded to bfloat16 for the product with V, their sum is not.
+/// Blocks of queries go through one after the other without a break: the tiles do the last product of one and the first
+/// scores of the next beside the vector work. Memory of a thread: (4 E + 4) bytes for each key of the longest sequence, and a
+/// constant.
 template <class P>
   requires(std::is_same_v<P, mixed>)
 struct Kernel<AttentionForward<P>> {
@@ -14,171 +16,194 @@ struct Kernel<AttentionForward<P>> {
       Index const column = h * item.width, first_query = op.query_offsets[b], first_key = op.key_offsets[b];
       auto const of = [&](auto const& m, Index first, Index rows)
                           HONE_TARGET { return m.row_block(first, rows).column_block(column, item.width); };
-      head(item, of(op.q, first_query, item.queries), of(op.k, first_key, item.keys), of(op.v, first_key, item.keys),
-           of(op.y, first_query, item.queries), op.lse.row_block(first_query, item.queries).column_block(h, 1), !last);
+      head(item, {of(op.q, first_query, item.queries), of(op.k, first_key, item.keys), of(op.v, first_key, item.keys),
+                  of(op.y, first_query, item.queries), op.lse.row_block(first_query, item.queries).column_block(h, 1), !last});
     });
   }
 
  private:
-  static constexpr float tolerance = 16;  // powers of two by which a score may exceed the reference
+  static constexpr float most_in_a_step = 65536;  // sum of a step's probabilities
   struct Memory {
     bfloat16 *keys, *values;  // of the item: rows of K; V transposed
-    bfloat16* queries;        // of the block
-    float *scores, *sums;     // scores of two steps; y so far, transposed
-    bfloat16* weights;        // probabilities of two steps
+    bfloat16* queries[2];     // of this block of queries and of the next
+    float *scores[2];         // of this step and of the next
+    bfloat16* weights[2];     // probabilities of this step and of the last
+    float* sums[2];           // y so far, transposed, of this block and of the last
     MaskWords::Keys* mask_keys;
   };
+  /// Rows of one head.
+  struct Rows {
+    Halves q, k, v;
+    MatrixView<bfloat16> y;
+    MatrixView<float> lse;
+    bool another;  // the next head's columns follow
+  };
+  template <int vectors>
+  struct Progress {  // of a block of queries over the keys
+    Index first;     // query
+    Vec<float> reference[vectors], total[vectors];
+  };
 
-  HONE_TARGET static void head(TileItem const& item, Halves q, Halves k, Halves v, MatrixView<bfloat16> y,
-                               MatrixView<float> lse, bool another) {
+  HONE_TARGET static void head(TileItem const& item, Rows const& rows) {
     Index const keys = item.padded_keys(), row = 32 * item.slices;
-    Index const floats = keys * row + 16 * row + 3 * tile_step * tile_step + tile_step * row;
-    float* next = scratch<float>(Scratch::attention, floats);
+    float* next = scratch<float>(Scratch::attention, attention_forward_floats(keys, item.slices));
     auto const take = [&](Index count) HONE_TARGET {
       float* const piece = next;
       next += count;
       return piece;
     };
+    auto const take_halves = [&](Index count) HONE_TARGET { return reinterpret_cast<bfloat16*>(take(count / 2)); };
     Memory memory;
-    memory.scores = take(2 * tile_step * tile_step);
-    memory.weights = reinterpret_cast<bfloat16*>(take(tile_step * tile_step));
-    memory.sums = take(tile_step * row);
-    memory.queries = reinterpret_cast<bfloat16*>(take(16 * row));
-    memory.keys = reinterpret_cast<bfloat16*>(take(keys * row / 2));
-    memory.values = reinterpret_cast<bfloat16*>(take(keys * row / 2));
+    for (int i = 0; i < 2; ++i) {
+      memory.scores[i] = take(tile_step * tile_step);
+      memory.weights[i] = take_halves(tile_step * tile_step);
+      memory.sums[i] = take(tile_step * row);
+      memory.queries[i] = take_halves(tile_step * row);
+    }
+    memory.keys = take_halves(keys * row);
+    memory.values = take_halves(keys * row);
     MaskWords::Keys mask_keys;
     if (item.dropout.active()) MaskWords::prepare(item.dropout, static_cast<std::uint32_t>(item.example), mask_keys);
     memory.mask_keys = &mask_keys;
     TileRegion const region;
-    pack_tile_rows(k, keys, item.slices, memory.keys);
-    pack_tile_transposed(v, keys, item.slices, memory.values);
-    for (Index first = 0; first < item.queries; first += tile_step) {
-      Index const count = std::min(item.queries - first, tile_step);
+    pack_tile_rows(rows.k, keys, item.slices, memory.keys);
+    pack_tile_transposed(rows.v, keys, item.slices, memory.values);
+    // The last 16 queries or fewer by themselves: half of a step's work.
+    Index const left = item.queries % tile_step, whole = left > 16 ? item.queries : item.queries - left;
+    query_blocks<2>(item, 0, whole, rows, memory);
+    query_blocks<1>(item, whole, item.queries, rows, memory);
+  }
+
+  /// Queries begin .. end - 1, 16 * vectors at a time.
+  template <int vectors>
+  HONE_TARGET static void query_blocks(TileItem const& item, Index begin, Index end, Rows const& rows,
+                                       Memory const& memory) {
+    constexpr Index width = 16 * vectors;
+    Index const slices = item.slices, steps = item.padded_keys() / tile_step;
+    if (begin >= end || steps == 0) return;
+    auto const pack = [&](Index first, int block) HONE_TARGET {
+      pack_tile_columns(rows.q.row_block(first, std::min(end - first, width)), width, slices, item.scale < 0 ? 0x8000 : 0,
+                        memory.queries[block]);
+    };
+    auto const keys_of = [&](Index step) HONE_TARGET { return memory.keys + step * tile_step * 32 * slices; };
+    auto const values_of = [&](Index step) HONE_TARGET { return memory.values + step * slices * 2 * tile_halves; };
+    Vec<float> const factor = splat(static_cast<float>(std::fabs(item.scale) * 1.4426950408889634));
+    Progress<vectors> now{}, before{};
+    int block = 0, turn = 0;  // which of two is this block's, this step's
+    pack(begin, block);
+    tile_scores<vectors>(slices, keys_of(0), memory.queries[block], memory.scores[turn]);
+    hide_beyond<vectors>(item, 0, memory.scores[turn]);
+    for (Index first = begin; first < end; first += width, block = 1 - block) {
+      Index const next = first + width;
+      if (next < end) pack(next, 1 - block);
+      MaskWords masks[vectors];
+      if (item.dropout.active())
+        for (int v = 0; v < vectors; ++v) masks[v].queries(*memory.mask_keys, static_cast<std::uint32_t>(first + 16 * v));
       RowsAhead ahead;
-      ahead.add(y, first, tile_step);
-      if (another)  // the next head's columns follow
-        for (Halves const& m : {q, k, v}) ahead.add(m.column_block(item.width, item.width), first, tile_step);
-      ahead.share_out((count > 16 ? 8 : 4) * (keys / tile_step));
-      if (count > 16)
-        query_block<2>(item, first, q.row_block(first, count), memory, y.row_block(first, count),
-                       lse.row_block(first, count), ahead);
-      else
-        query_block<1>(item, first, q.row_block(first, count), memory, y.row_block(first, count),
-                       lse.row_block(first, count), ahead);
-    }
-  }
-
-  template <int vectors>
-  HONE_TARGET static void query_block(TileItem const& item, Index first, Halves q, Memory const& memory,
-                                      MatrixView<bfloat16> y, MatrixView<float> lse, RowsAhead& ahead) {
-    constexpr Index row = 16 * vectors;
-    Index const slices = item.slices;
-    pack_tile_columns(q, row, slices, item.scale < 0 ? 0x8000 : 0, memory.queries);
-    MaskWords masks[vectors];
-    if (item.dropout.active())
-      for (int v = 0; v < vectors; ++v) masks[v].queries(*memory.mask_keys, static_cast<std::uint32_t>(first + 16 * v));
-    Progress<vectors> now;
-    now.factor = splat(static_cast<float>(std::fabs(item.scale) * 1.4426950408889634));
-    std::fill(memory.sums, memory.sums + 4 * slices * tile_floats, 0.0f);
-    Index const steps = item.padded_keys() / tile_step;
-    step_scores<vectors>(item, 0, memory);
-    for (Index step = 0; step < steps; ++step) {
-      raise_reference<vectors>(item, step, now, memory);
-      StepTiles tiles{slices, nullptr, memory.queries, nullptr, nullptr, memory.weights + (step + 1) % 2 * 2 * tile_halves,
-                      memory.sums};
-      if (step + 1 < steps) {
-        tiles.keys = memory.keys + (step + 1) * tile_step * 32 * slices;
-        tiles.scores = memory.scores + (step + 1) % 2 * tile_step * tile_step;
+      ahead.add(rows.y, first, width);
+      if (rows.another)
+        for (Halves const& m : {rows.q, rows.k, rows.v}) ahead.add(m.column_block(item.width, item.width), first, width);
+      ahead.share_out(4 * vectors * steps);
+      now.first = first;
+      for (Index step = 0; step < steps; ++step, turn = 1 - turn) {
+        if (step == 0) highest_scores<vectors>(factor, memory.scores[turn], now.reference);
+        StepTiles tiles{slices, nullptr, nullptr, nullptr, nullptr, memory.weights[1 - turn], {}};
+        Index const next_step = step + 1 < steps ? step + 1 : 0;
+        if (next_step > 0 || next < end) {
+          tiles.keys = keys_of(next_step);
+          tiles.queries = memory.queries[next_step > 0 ? block : 1 - block];
+          tiles.scores = memory.scores[1 - turn];
+        }
+        if (step > 0) {
+          tiles.values = values_of(step - 1);
+          tiles.sums = {memory.sums[block], step > 1};
+        } else if (first > begin) {
+          tiles.values = values_of(steps - 1);
+          tiles.sums = {memory.sums[1 - block], steps > 1};
+        }
+        Step const at{static_cast<std::uint32_t>(item.head * 8192 + 4 * step), memory.scores[turn], memory.weights[turn]};
+        Vec<float> sums[vectors];
+        probabilities<vectors>(item, at, tiles, masks, factor, now.reference, sums, memory, ahead);
+        if (tiles.scores) hide_beyond<vectors>(item, next_step, tiles.scores);
+        if (step == 0) {
+          if (first > begin) finish<vectors>(item, before, rows, memory.sums[1 - block]);
+          HONE_UNROLL for (int v = 0; v < vectors; ++v) now.total[v] = sums[v];
+          continue;
+        }
+        if (!within_bounds<vectors>(sums)) [[unlikely]] {
+          raise<vectors>(slices, factor, at.scores, now, memory.sums[block]);
+          StepTiles const none{slices, nullptr, nullptr, nullptr, nullptr, nullptr, {}};
+          probabilities<vectors>(item, at, none, masks, factor, now.reference, sums, memory, ahead);
+        }
+        HONE_UNROLL for (int v = 0; v < vectors; ++v) now.total[v] += sums[v];
       }
-      if (now.waiting) tiles.values = memory.values + (step - 1) * slices * 2 * tile_halves;
-      constexpr bool weaves = weaves_tiles && vectors == 2;
-      auto const with = [&](auto woven) HONE_TARGET {
-        probabilities<vectors, weaves ? woven : 0>(item, step, tiles, masks, now, memory, ahead);
-      };
-      if (weaves && slices == 1)
-        with(std::integral_constant<int, 1>{});
-      else if (weaves && slices == 2)
-        with(std::integral_constant<int, 2>{});
-      else
-        with(std::integral_constant<int, 0>{});
-      if (step + 1 < steps) hide_beyond<vectors>(item, step + 1, memory);
+      before = now;
     }
-    for (Index s = 0; s < slices; ++s) add_values<vectors>(slices, steps - 1, s, memory);
+    StepTiles const last{slices, nullptr, nullptr, nullptr, values_of(steps - 1), memory.weights[1 - turn],
+                         {memory.sums[1 - block], steps > 1}};
+    for (Index s = 0; s < slices; ++s) last.template add_values<vectors>(s);
+    finish<vectors>(item, before, rows, memory.sums[1 - block]);
+  }
+
+  /// y and lse of a block.
+  template <int vectors>
+  HONE_TARGET static void finish(TileItem const& item, Progress<vectors> const& block, Rows const& rows, float const* sums) {
+    Index const count = std::min<Index>(16 * vectors, rows.y.rows - block.first);
+    auto const y = rows.y.row_block(block.first, count);
+    auto const lse = rows.lse.row_block(block.first, count);
     for (int v = 0; v < vectors; ++v) {
-      Vec<float> const scale = static_cast<float>(item.dropout.scale()) / now.total[v];
-      store_transposed<false>(memory.sums + v * tile_floats, 2 * tile_floats, slices, scale, 16 * v, y);
-      Vec<float> const sum = (now.reference[v] + logarithm2(now.total[v])) * 0.693147181f;
-      for (Index i = 0; i < 16 && 16 * v + i < lse.rows; ++i) lse(16 * v + i, 0) = sum[i];
+      Vec<float> const scale = static_cast<float>(item.dropout.scale()) / block.total[v];
+      store_transposed<false>(sums + v * tile_floats, 2 * tile_floats, item.slices, scale, 16 * v, y);
+      Vec<float> const sum = (block.reference[v] + logarithm2(block.total[v])) * 0.693147181f;
+      for (Index i = 0; i < 16 && 16 * v + i < count; ++i) lse(16 * v + i, 0) = sum[i];
     }
   }
 
   template <int vectors>
-  struct Progress {  // of a block of queries over the keys
-    Vec<float> factor, reference[vectors] = {}, total[vectors] = {};
-    bool waiting = false;  // whether the step before has probabilities that are not in y's sums yet
-  };
-
-  template <int vectors>
-  HONE_SIMD_INLINE static void step_scores(TileItem const& item, Index step, Memory const& memory) {
-    tile_scores<vectors>(item.slices, memory.keys + step * tile_step * 32 * item.slices, memory.queries,
-                         memory.scores + step % 2 * tile_step * tile_step);
-    hide_beyond<vectors>(item, step, memory);
-  }
-  template <int vectors>
-  HONE_SIMD_INLINE static void hide_beyond(TileItem const& item, Index step, Memory const& memory) {
-    if (item.keys < (step + 1) * tile_step)
-      hide_scores<vectors>(item.keys - step * tile_step, memory.scores + step % 2 * tile_step * tile_step);
-  }
-  /// y's sums of a slice: what probabilities times values are added to.
-  HONE_SIMD_INLINE static TileSums sums_of(float* sums, Index slice) {
-    return {sums + 4 * slice * tile_floats, 2 * tile_floats, true};
-  }
-  template <int vectors>
-  HONE_SIMD_INLINE static void add_values(Index slices, Index step, Index slice, Memory const& memory) {
-    TileSums const sums = sums_of(memory.sums, slice);
-    begin_sums<vectors>(sums);
-    tile_products<vectors>(1, memory.values + (step * slices + slice) * 2 * tile_halves, 0, tile_halves,
-                           memory.weights + step % 2 * 2 * tile_halves, 0, tile_halves);
-    end_sums<vectors>(sums);
+  HONE_SIMD_INLINE static void hide_beyond(TileItem const& item, Index step, float* scores) {
+    if (item.keys < (step + 1) * tile_step) hide_scores<vectors>(item.keys - step * tile_step, scores);
   }
 
-  /// Where a step's maximum is far above the reference, all that was summed is scaled to a new one.
+  /// The highest of a step's scores, in powers of two.
   template <int vectors>
-  HONE_SIMD_INLINE static void raise_reference(TileItem const& item, Index step, Progress<vectors>& now,
-                                               Memory const& memory) {
-    float const* const scores = memory.scores + step % 2 * tile_step * tile_step;
+  HONE_SIMD_INLINE static void highest_scores(Vec<float> factor, float const* scores, Vec<float> (&to)[vectors]) {
     Vec<float> highest[2 * vectors];
     HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = load(scores + v * tile_floats);
     HONE_UNROLL for (Index i = 16; i < tile_floats; i += 16) HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] =
         maximum<float>(load(scores + v * tile_floats + i), highest[v]);
-    HONE_UNROLL for (int v = 0; v < vectors; ++v) highest[v] =
-        product(maximum<float>(highest[2 * v], highest[2 * v + 1]), now.factor);
-    if (step == 0) {
-      HONE_UNROLL for (int v = 0; v < vectors; ++v) now.reference[v] = highest[v];
-      return;
-    }
-    LaneMask above = 0;
-    HONE_UNROLL for (int v = 0; v < vectors; ++v) above |= lanes_above(highest[v], now.reference[v] + tolerance);
-    if (above) raise<vectors>(item, step, highest, now, memory);
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) to[v] = product(maximum<float>(highest[2 * v], highest[2 * v + 1]), factor);
   }
+
+  /// Whether a step's probabilities may stay; what is not a number may not.
   template <int vectors>
-  HONE_TARGET static void raise(TileItem const& item, Index step, Vec<float> const* highest, Progress<vectors>& now,
-                                Memory const& memory) {
-    if (now.waiting)
-      for (Index s = 0; s < item.slices; ++s) add_values<vectors>(item.slices, step - 1, s, memory);
-    now.waiting = false;
+  HONE_SIMD_INLINE static bool within_bounds(Vec<float> const (&sums)[vectors]) {
+    LaneMask within = (LaneMask{1} << lanes<float>) - 1;
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) within &= lanes_above(splat(most_in_a_step), sums[v]);
+    return within == (LaneMask{1} << lanes<float>) - 1;
+  }
+  /// All that was summed before a step is scaled to a reference that is at least the step's highest score.
+  template <int vectors>
+  HONE_TARGET static void raise(Index slices, Vec<float> by, float const* scores, Progress<vectors>& now, float* sums) {
+    Vec<float> highest[vectors];
+    highest_scores<vectors>(by, scores, highest);
     for (int v = 0; v < vectors; ++v) {
       Vec<float> const raised = maximum<float>(highest[v], now.reference[v]);
       Vec<float> const factor = exponential2(now.reference[v] - raised);
       now.reference[v] = raised;
       now.total[v] = product(now.total[v], factor);
-      for (Index t = 0; t < 2 * item.slices; ++t)
+      for (Index t = 0; t < 2 * slices; ++t)
         for (Index i = 0; i < tile_floats; i += 16) {
-          float* const place = memory.sums + (2 * t + v) * tile_floats + i;
+          float* const place = sums + (2 * t + v) * tile_floats + i;
           store<float>(place, load(place) * factor);
         }
     }
   }
+
+  struct Step {
+    std::uint32_t mask_block;  // of its first eight keys
+    float const* scores;
+    bfloat16* weights;
+  };
 
   /// What the tiles do during a step: the next step's scores, and the product of the last step's probabilities with values.
   /// With 32 queries one operation at a time, for between the vector instructions: some 20 of those run beside each, but
@@ -188,11 +213,17 @@ struct Kernel<AttentionForward<P>> {
     bfloat16 const *keys, *queries;
     float* scores;                     // null: there is no next step
     bfloat16 const *values, *weights;  // null: no last step
-    float* sums;
+    struct Sums {
+      float* data;
+      bool adds;
+    } sums;
 
     static constexpr int of_values = 4 + block_operations + 4;  // operations of a slice
     static constexpr int operations(int of_slices) { return score_operations(of_slices) + of_slices * of_values; }
 
+    HONE_SIMD_INLINE TileSums sums_of(Index slice) const {
+      return {sums.data + 4 * slice * tile_floats, 2 * tile_floats, sums.adds};
+    }
     template <int of_slices, int operation>
     HONE_SIMD_INLINE void run() const {
       if constexpr (operation < score_operations(of_slices)) {
@@ -201,7 +232,7 @@ struct Kernel<AttentionForward<P>> {
         if (!values) return;
         constexpr int from = operation - score_operations(of_slices), within = from % of_values;
         constexpr Index slice = from / of_values;
-        TileSums const to = sums_of(sums, slice);
+        TileSums const to = sums_of(slice);
         if constexpr (within < 4) {
           load_sums<within>(to);
         } else if constexpr (within < 4 + block_operations) {
@@ -212,33 +243,46 @@ struct Kernel<AttentionForward<P>> {
         }
       }
     }
+    template <int vectors>
+    HONE_SIMD_INLINE void add_values(Index slice) const {
+      TileSums const to = sums_of(slice);
+      begin_sums<vectors>(to);
+      tile_products<vectors>(1, values + slice * 2 * tile_halves, 0, tile_halves, weights, 0, tile_halves);
+      end_sums<vectors>(to);
+    }
+    template <int vectors>
+    HONE_TARGET void run_all() const {
+      if (scores) tile_scores<vectors>(slices, keys, queries, scores);
+      for (Index s = 0; values && s < slices; ++s) add_values<vectors>(s);
+    }
   };
 
-  /// Scores of a step become probabilities, pairs of keys interleaved: a tile a vector.
-  /// @tparam slices  of the head, whose tiles' work is done in between; 0: it is done before
-  template <int vectors, int slices>
-  HONE_TARGET static void probabilities(TileItem const& item, Index step, StepTiles const& tiles,
-                                        MaskWords const (&masks)[vectors], Progress<vectors>& now, Memory const& memory,
-                                        RowsAhead& ahead) {
-    if constexpr (slices == 0) {
-      if (tiles.scores) tile_scores<vectors>(tiles.slices, tiles.keys, tiles.queries, tiles.scores);
-      for (Index s = 0; tiles.values && s < tiles.slices; ++s) add_values<vectors>(tiles.slices, step - 1, s, memory);
+  /// Scores of a step become probabilities, pairs of keys interleaved, a tile a vector; `sums` those of each query.
+  template <int vectors>
+  HONE_TARGET static void probabilities(TileItem const& item, Step const& at, StepTiles const& tiles,
+                                        MaskWords const (&masks)[vectors], Vec<float> factor,
+                                        Vec<float> const (&reference)[vectors], Vec<float> (&sums)[vectors],
+                                        Memory const& memory, RowsAhead& ahead) {
+    auto const with = [&](auto woven) HONE_TARGET {
+      if (item.dropout.active())
+        probabilities<vectors, woven, true>(at, tiles, masks, item.dropout.threshold, factor, reference, sums, memory, ahead);
+      else
+        probabilities<vectors, woven, false>(at, tiles, masks, item.dropout.threshold, factor, reference, sums, memory, ahead);
+    };
+    if constexpr (weaves_tiles && vectors == 2) {
+      if (item.slices == 1) return with(std::integral_constant<int, 1>{});
+      if (item.slices == 2) return with(std::integral_constant<int, 2>{});
     }
-    if (item.dropout.active())
-      probabilities<vectors, slices, true>(item, step, tiles, masks, now, memory, ahead);
-    else
-      probabilities<vectors, slices, false>(item, step, tiles, masks, now, memory, ahead);
+    tiles.template run_all<vectors>();
+    with(std::integral_constant<int, 0>{});
   }
+  /// @tparam slices  of the head, whose tiles' work is done in between; 0: nothing is
   template <int vectors, int slices, bool drops>
-  HONE_SIMD_INLINE static void probabilities(TileItem const& item, Index step, StepTiles const& tiles,
-                                             MaskWords const (&masks)[vectors], Progress<vectors>& now, Memory const& memory,
-                                             RowsAhead& ahead) {
-    Vec<float> const by = now.factor;
+  HONE_TARGET static void probabilities(Step const& at, StepTiles const& tiles, MaskWords const (&masks)[vectors],
+                                        std::uint32_t threshold, Vec<float> factor, Vec<float> const (&reference)[vectors],
+                                        Vec<float> (&sums)[vectors], Memory const& memory, RowsAhead& ahead) {
     HalfWords const pairs = pairing();
-    Words const bound = Words{} + item.dropout.threshold * 0x10001u;
-    std::uint32_t const block = static_cast<std::uint32_t>(item.head * 8192 + 4 * step);
-    float const* const scores = memory.scores + step % 2 * tile_step * tile_step;
-    bfloat16* const weights = memory.weights + step % 2 * 2 * tile_halves;
+    Words const bound = Words{} + threshold * 0x10001u;
     // Places for the tiles' operations, of which each gets its share.
     constexpr bool woven = slices > 0;
     constexpr int of_words = drops ? MaskWords::rounds_beside : 0, of_group = of_words + 4 * vectors;
@@ -251,19 +295,20 @@ struct Kernel<AttentionForward<P>> {
       Words words[vectors][4];
       if constexpr (drops)
         MaskWords::words<vectors, woven>(
-            *memory.mask_keys, masks, block + static_cast<std::uint32_t>(group), words, [&](auto round) HONE_SIMD_INLINE {
+            *memory.mask_keys, masks, at.mask_block + static_cast<std::uint32_t>(group), words,
+            [&](auto round) HONE_SIMD_INLINE {
               if constexpr (woven) beside(std::integral_constant<int, group * of_group + round>{});
             });
       each<vectors, woven>([&](auto v) HONE_SIMD_INLINE {
-        Vec<float> const low = -now.reference[v];
-        float const* const from = scores + (2 * v * 16 + 8 * group) * 16;
-        bfloat16* const to = weights + v * tile_halves + group * 4 * 32;
-        Vec<float> sums{};
+        Vec<float> const low = -reference[v];
+        float const* const from = at.scores + (2 * v * 16 + 8 * group) * 16;
+        bfloat16* const to = at.weights + v * tile_halves + group * 4 * 32;
+        Vec<float> of_eight{};
         ahead.some();
         each<4, woven>([&](auto w) HONE_SIMD_INLINE {
-          Vec<float> const even = exponential2(fused(load(from + 32 * w), by, low));
-          Vec<float> const odd = exponential2(fused(load(from + 32 * w + 16), by, low));
-          sums = w == 0 ? even + odd : sums + (even + odd);
+          Vec<float> const even = exponential2(fused(load(from + 32 * w), factor, low));
+          Vec<float> const odd = exponential2(fused(load(from + 32 * w + 16), factor, low));
+          of_eight = w == 0 ? even + odd : of_eight + (even + odd);
           HalfWords const both = narrow_both(even, odd);
           HalfWords p;
           if constexpr (drops)
@@ -273,10 +318,9 @@ struct Kernel<AttentionForward<P>> {
           std::memcpy(to + 32 * w, &p, sizeof p);
           if constexpr (woven) beside(std::integral_constant<int, group * of_group + of_words + 4 * v + w>{});
         });
-        now.total[v] += sums;
+        sums[v] = group == 0 ? of_eight : sums[v] + of_eight;
       });
     });
-    now.waiting = true;
   }
 };
 
