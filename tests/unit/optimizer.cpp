@@ -132,6 +132,50 @@ TEST_CASE("AdamW is the rule written out, with groups and a frozen one") {
   check_all<Cpu<fp32>>();
 }
 
+/// Three steps with a table of which each uses other rows. Where not even the rows used count as such, all do.
+template <class B>
+std::vector<std::vector<MasterOf<typename B::Precision>>> rows_trained(bool tracks, std::vector<std::uint8_t>* moved) {
+  using M = MasterOf<typename B::Precision>;
+  constexpr Index rows = 6, width = 32;
+  HostContext context{HostOptions{2}};
+  ParameterStore<B> store{context};
+  Index const bias = store.add("bias", {5}, ParameterKind::bias, Initializer::normal(1));
+  Index const table = store.add("table", {rows, width}, ParameterKind::weight, Initializer::normal(1));
+  if (tracks) store.track_rows(table);
+  store.allocate();
+  for (Index id = 0; id < store.count(); ++id) store.initialize(id, 1);
+  BasicAdamW<NoDecayForBiasAndNorm> const optimizer{.weight_decay = 0.3};
+  auto state = optimizer.template init<B>(context, store);
+  double const scale = 0.5;
+  for (std::vector<Index> const& batch : {std::vector<Index>{1, 4}, {4}, {0}}) {
+    auto const [gradient, used] = store.tracked_gradient(table);
+    for (Index r = 0; r < rows; ++r)
+      for (Index c = 0; c < width; ++c) {
+        bool const now = std::find(batch.begin(), batch.end(), r) != batch.end();
+        gradient(r, c) = now ? M(0.01) * M(r + c + 1) : M(0);
+        if (used) used[r] = now;
+      }
+    for (Index i = 0; i < 5; ++i) store.gradient_vector(bias)[i] = M(i);
+    optimizer.template step<B>(context, store, state, {&scale, 1}, 0.1);
+  }
+  if (moved) *moved = state.moved;
+  return {store.get(table), store.get(bias), state.first.download(), state.second.download()};
+}
+template <class B>
+void check_moved_rows() {
+  std::vector<std::uint8_t> moved;
+  auto const got = rows_trained<B>(true, &moved);
+  CHECK(moved == std::vector<std::uint8_t>{1, 1, 0, 0, 1, 0});
+  CHECK(got == rows_trained<B>(false, nullptr));
+}
+
+TEST_CASE("AdamW remembers which rows of a table ever moved, and trains as without knowing") {
+  check_moved_rows<Reference<fp64>>();
+  check_moved_rows<Cpu<fp64>>();
+  check_moved_rows<Cpu<fp32>>();
+  check_moved_rows<Cpu<mixed>>();
+}
+
 TEST_CASE("groups become ranges, as long as possible") {
   Fixture<Cpu<fp32>> f;
   CHECK(parameter_ranges(f.store, OneGroup{}).size() == 1);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "hone/core/backend.hpp"
+#include "hone/core/used_rows.hpp"
 
 namespace hone {
 
@@ -11,7 +12,8 @@ namespace hone {
 ///   working = w, rounded, where there is a working copy
 ///
 /// Shapes: weight, gradient, first (m), second (v) (n); working (n) or empty; gradient_scale (1), read where the memory is.
-/// A scale that is not finite (a gradient was not) leaves everything untouched.
+/// A scale that is not finite (a gradient was not) leaves everything untouched. `rows` tells where gradient and both moments
+/// are zero and need not be read, since they stay so; it does not change the result.
 /// Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, as in torch.optim.AdamW.
 template <class P>
 struct AdamWStep {
@@ -21,6 +23,7 @@ struct AdamWStep {
   VectorView<double const> gradient_scale;
   double learning_rate, weight_decay, beta1, beta2, epsilon, correction1, correction2;
   VectorView<ActivationOf<P>> working{};
+  UsedRows rows{};
 };
 
 }  // namespace hone

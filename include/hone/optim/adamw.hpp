@@ -37,6 +37,9 @@ struct BasicAdamW {
     Buffer<B, MasterOf<typename B::Precision>> first, second;
     Index steps = 0;
     std::vector<ParameterRange> ranges;
+    /// Of the table whose rows are tracked (ParameterStore::track_rows): a byte for each row whose moments may differ from
+    /// zero. Empty: any may. Who writes to the moments clears it.
+    std::vector<std::uint8_t> moved{};
   };
 
   /// Bytes that `init` takes.
@@ -51,6 +54,7 @@ struct BasicAdamW {
     State<B> state{Buffer<B, M>(context, size), Buffer<B, M>(context, size), 0, parameter_ranges(store, groups)};
     state.first.fill_zero();
     state.second.fill_zero();
+    if (UsedRows const rows = store.used_rows(); rows.used) state.moved.assign(std::size_t(rows.count), 0);
     for (Index id = 0; id < store.count(); ++id) store.freeze(id, groups.setting(store.info(id)).learning_rate_factor == 0);
     return state;
   }
@@ -61,16 +65,19 @@ struct BasicAdamW {
     advance<B>(state);
     apply<B>(context, store, state, gradient_scale, learning_rate);
   }
-  /// `step` in two: what changes on the host, and the work, which may be begun again (run_step) without changing it twice.
+  /// `step` in two: what changes on the host with every step, and the work, which may be begun again (run_step).
   template <Backend B>
   void advance(State<B>& state) const {
     ++state.steps;
   }
   template <Backend B>
-  void apply(typename B::Context& context, ParameterStore<B>& store, State<B> const& state,
-             VectorView<double const> gradient_scale, double learning_rate) const {
+  void apply(typename B::Context& context, ParameterStore<B>& store, State<B>& state, VectorView<double const> gradient_scale,
+             double learning_rate) const {
     double const correction1 = 1 - std::pow(beta1, static_cast<double>(state.steps));
     double const correction2 = 1 - std::pow(beta2, static_cast<double>(state.steps));
+    UsedRows rows = store.used_rows();
+    for (std::size_t r = 0; r < state.moved.size(); ++r) state.moved[r] |= rows.used[r];
+    rows.used = state.moved.empty() ? nullptr : state.moved.data();
     for (auto const& range : state.ranges) {
       if (range.setting.learning_rate_factor == 0) continue;  // frozen
       run<B>(context,
@@ -79,7 +86,8 @@ struct BasicAdamW {
                  state.first.view().slice(range.begin, range.size), state.second.view().slice(range.begin, range.size),
                  gradient_scale, learning_rate * range.setting.learning_rate_factor,
                  weight_decay * range.setting.weight_decay_factor, beta1, beta2, epsilon, correction1, correction2,
-                 store.working() ? store.working().slice(range.begin, range.size) : store.working()});
+                 store.working() ? store.working().slice(range.begin, range.size) : store.working(),
+                 rows.seen_from(range.begin)});
     }
   }
 };

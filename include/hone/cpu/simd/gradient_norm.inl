@@ -22,23 +22,6 @@ HONE_SIMD_INLINE inline Vec<double> load_double(T const* from) {
   }
 }
 
-/// Calls body(begin, end) for those parts of values `begin` .. `end` - 1 that may differ from zero, in order. All parts
-/// but the last are multiples of 16 values long.
-template <class Body>
-HONE_SIMD_INLINE inline void for_used_rows(UsedRows const& rows, Index begin, Index end, Body const& body) {
-  constexpr Index together = 16;
-  if (!rows.used || (rows.begin - begin) % together != 0 || rows.width % together != 0) return body(begin, end);
-  Index const first = std::clamp(rows.begin, begin, end);
-  Index const last = std::clamp(rows.begin + rows.count * rows.width, begin, end);
-  if (begin < first) body(begin, first);
-  for (Index i = first, next; i < last; i = next) {
-    Index const row = (i - rows.begin) / rows.width;
-    next = std::min(last, rows.begin + (row + 1) * rows.width);
-    if (rows.used[row]) body(i, next);
-  }
-  if (last < end) body(last, end);
-}
-
 /// Each partial is summed in 16 lanes, which are then added pairwise; the partials are added in order.
 template <class P>
 struct Kernel<SumOfSquares<P>> {
@@ -50,7 +33,8 @@ struct Kernel<SumOfSquares<P>> {
       constexpr Index ahead = 2048 / sizeof(T);  // the processor fetches by itself, but not over a page's end
       Vec<double> lane_sums[vectors] = {};
       T const* const x = op.x.data;
-      for_used_rows(op.rows, begin, end, [&](Index first, Index last) HONE_SIMD_INLINE {
+      for_rows(op.rows, begin, end, [&](Index first, Index last, bool used) HONE_SIMD_INLINE {
+        if (!used) return;
         for (Index i = first; i + width <= last; i += width) {
           __builtin_prefetch(x + i + ahead, 0, 3);
           HONE_UNROLL for (int v = 0; v < vectors; ++v) {

@@ -14,6 +14,7 @@
 #include "hone/cpu/simd/dropout.inl"
 #include "hone/cpu/simd/residual_norm.inl"
 #include "hone/cpu/simd/embedding.inl"
+#include "hone/cpu/simd/used_rows.inl"
 #include "hone/cpu/simd/adamw.inl"
 #include "hone/cpu/simd/activation.inl"
 #include "hone/cpu/simd/tiles.inl"
