@@ -270,6 +270,27 @@ TEST_CASE("attention in bfloat16 with one query for each sequence") {
   CHECK((c.y.surrounded() && c.dqkv.surrounded()));
 }
 
+TEST_CASE("attention in bfloat16 with more queries than keys") {
+  // Several blocks of queries over one step of keys, of which some are missing; over one key; over two steps.
+  HostContext context({2});
+  Index const width = GENERATE(32, 64);
+  double const p = GENERATE(0.0, 0.3);
+  Case c({150, 70, 40, 33}, 2, width, p);
+  c.key_offsets = {0, 20, 52, 53, 90};
+  Case const before = c;
+  poison_scratch();
+  compute(On::emulated_tiles, context, c);
+  CHECK(worst(c) <= 1);
+  CHECK((c.y.surrounded() && c.dqkv.surrounded()));
+  for (On const on : processors()) {
+    INFO("on " << on);
+    Case processor = before;
+    compute(on, context, processor);
+    CHECK(worst(processor) <= 1);
+    if (on == On::tiles) CHECK(same_bits(c, processor));
+  }
+}
+
 TEST_CASE("the bounds tell a wrong mask, a wrong scale and a missing key") {
   if (processors().empty()) HONE_SKIP("the processor has no products of bfloat16");
   auto const on = GENERATE(from_range(processors()));
