@@ -71,8 +71,8 @@ struct BasicAdamW {
     ++state.steps;
   }
   template <Backend B>
-  void apply(typename B::Context& context, ParameterStore<B>& store, State<B>& state, VectorView<double const> gradient_scale,
-             double learning_rate) const {
+  void apply(typename B::Context& context, ParameterStore<B>& store, State<B>& state,
+             VectorView<double const> gradient_scale, double learning_rate) const {
     double const correction1 = 1 - std::pow(beta1, static_cast<double>(state.steps));
     double const correction2 = 1 - std::pow(beta2, static_cast<double>(state.steps));
     UsedRows rows = store.used_rows();

@@ -1,6 +1,7 @@
 namespace hone::detail::HONE_SIMD {
 
-/// One pass over weights, gradients and moments. m / (sqrt(v) / c + epsilon) is m c / (sqrt(v) + c epsilon): a division less.
+/// One pass over weights, gradients and moments. m / (sqrt(v) / c + epsilon) is m c / (sqrt(v) + c epsilon): one division
+/// instead of two.
 template <class P>
 struct Kernel<AdamWStep<P>> {
   using T = MasterOf<P>;

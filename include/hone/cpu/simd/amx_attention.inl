@@ -2,11 +2,10 @@ namespace hone::detail::HONE_SIMD {
 
 /// One head of one sequence at a time: 32 queries against 32 keys a step, whose scores stay in the nearest cache.
 ///
-/// Probabilities are 2^(score - reference), the reference being the first step's maximum, and a later one only where a step's
-/// probabilities would add up to more than 2^16; they are rounded to bfloat16 for the product with V, their sum is not.
-/// Blocks of queries go through one after the other without a break: the tiles do the last product of one and the first
-/// scores of the next beside the vector work. Memory of a thread: (4 E + 4) bytes for each key of the longest sequence, and a
-/// constant.
+/// Probabilities are 2^(score - reference), the reference being the first step's maximum, and a later one only where a
+/// step's probabilities would add up to more than 2^16; they are rounded to bfloat16 for the product with V, their sum is
+/// not. Blocks of queries follow each other without a break: the tiles do the last product of one and the first scores of
+/// the next beside the vector work. Memory of a thread: 4 E bytes for each key of the longest sequence, and a constant.
 template <class P>
   requires(std::is_same_v<P, mixed>)
 struct Kernel<AttentionForward<P>> {
@@ -16,8 +15,13 @@ struct Kernel<AttentionForward<P>> {
       Index const column = h * item.width, first_query = op.query_offsets[b], first_key = op.key_offsets[b];
       auto const of = [&](auto const& m, Index first, Index rows)
                           HONE_TARGET { return m.row_block(first, rows).column_block(column, item.width); };
-      head(item, {of(op.q, first_query, item.queries), of(op.k, first_key, item.keys), of(op.v, first_key, item.keys),
-                  of(op.y, first_query, item.queries), op.lse.row_block(first_query, item.queries).column_block(h, 1), !last});
+      Rows const rows{of(op.q, first_query, item.queries),
+                      of(op.k, first_key, item.keys),
+                      of(op.v, first_key, item.keys),
+                      of(op.y, first_query, item.queries),
+                      op.lse.row_block(first_query, item.queries).column_block(h, 1),
+                      !last};
+      head(item, rows);
     });
   }
 
@@ -171,7 +175,8 @@ struct Kernel<AttentionForward<P>> {
     HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] = load(scores + v * tile_floats);
     HONE_UNROLL for (Index i = 16; i < tile_floats; i += 16) HONE_UNROLL for (int v = 0; v < 2 * vectors; ++v) highest[v] =
         maximum<float>(load(scores + v * tile_floats + i), highest[v]);
-    HONE_UNROLL for (int v = 0; v < vectors; ++v) to[v] = product(maximum<float>(highest[2 * v], highest[2 * v + 1]), factor);
+    HONE_UNROLL for (int v = 0; v < vectors; ++v) to[v] =
+        product(maximum<float>(highest[2 * v], highest[2 * v + 1]), factor);
   }
 
   /// Whether a step's probabilities may stay; what is not a number may not.
@@ -264,10 +269,11 @@ struct Kernel<AttentionForward<P>> {
                                         Vec<float> const (&reference)[vectors], Vec<float> (&sums)[vectors],
                                         Memory const& memory, RowsAhead& ahead) {
     auto const with = [&](auto woven) HONE_TARGET {
+      std::uint32_t const threshold = item.dropout.threshold;
       if (item.dropout.active())
-        probabilities<vectors, woven, true>(at, tiles, masks, item.dropout.threshold, factor, reference, sums, memory, ahead);
+        probabilities<vectors, woven, true>(at, tiles, masks, threshold, factor, reference, sums, memory, ahead);
       else
-        probabilities<vectors, woven, false>(at, tiles, masks, item.dropout.threshold, factor, reference, sums, memory, ahead);
+        probabilities<vectors, woven, false>(at, tiles, masks, threshold, factor, reference, sums, memory, ahead);
     };
     if constexpr (weaves_tiles && vectors == 2) {
       if (item.slices == 1) return with(std::integral_constant<int, 1>{});
