@@ -8,8 +8,8 @@ on() { qemu-x86_64 -cpu "$processor" "$@" 2> >(grep -v "TCG doesn't support requ
 
 rm -rf "$scratch" && mkdir -p "$scratch"
 on "$instruction_set"
+# Few rows and small batches: qemu emulates multiply-adds by software.
 on "$products" "linear layers with what is behind them agree with the reference"
-# Small batches: qemu emulates multiply-adds by software.
 on "$finetune" --out "$scratch/run" --train-examples 64 --test-examples 16 --num-steps 3 --batch-size 8 --max-length 64 \
   --no-doctor --no-report | tee "$scratch/output"
 case $processor in  # what it must have chosen

@@ -108,8 +108,7 @@ void check_fused(Activation kind, Index rows, Index inputs, Index outputs) {
           inputs);
 }
 
-TEST_CASE("linear layers with what is behind them agree with the reference") {
-  Index const rows = GENERATE(1, 17, 130);
+void check_fused_layers(Index rows) {
   auto const kind = GENERATE(Activation::gelu, Activation::gelu_new, Activation::relu);
   check_fused<fp32>(kind, rows, 24, 15);
   check_fused<fp32>(kind, rows, 450, 64);
@@ -117,6 +116,8 @@ TEST_CASE("linear layers with what is behind them agree with the reference") {
   check_fused<mixed>(kind, rows, 24, 15);
   check_fused<mixed>(kind, rows, 450, 100);
 }
+TEST_CASE("linear layers with what is behind them agree with the reference") { check_fused_layers(GENERATE(1, 17)); }
+TEST_CASE("linear layers with what is behind them agree with the reference over many rows") { check_fused_layers(130); }
 
 TEST_CASE("sums longer than one block of the inner dimension, and more columns than are packed at once") {
   check<fp32>(5, 1000, 33);
