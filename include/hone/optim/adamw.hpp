@@ -76,6 +76,7 @@ struct BasicAdamW {
     double const correction1 = 1 - std::pow(beta1, static_cast<double>(state.steps));
     double const correction2 = 1 - std::pow(beta2, static_cast<double>(state.steps));
     UsedRows rows = store.used_rows();
+    if (!rows.used || rows.count != Index(state.moved.size())) state.moved.clear();
     for (std::size_t r = 0; r < state.moved.size(); ++r) state.moved[r] |= rows.used[r];
     rows.used = state.moved.empty() ? nullptr : state.moved.data();
     for (auto const& range : state.ranges) {
