@@ -237,8 +237,7 @@ TEST_CASE("attention in bfloat16 agrees with double precision at every width and
   HostContext context({1});
   Index const width = GENERATE(8, 24, 32, 40, 64, 128);
   double const p = GENERATE(0.0, 0.1);
-  // In brief: a step of keys and a block of queries that is short of one, full and one over, whole or halves of them.
-  Case c(test::some_of(lengths_up_to(70), {1, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 70}), 2, width, p);
+  Case c(lengths_up_to(70), 2, width, p);
   poison_scratch();
   compute(on, context, c);
   INFO("width " << width << ", dropped " << p);
@@ -252,7 +251,7 @@ TEST_CASE("attention in bfloat16 agrees with double precision over long sequence
   INFO("on " << on);
   HostContext context({2});
   Index const width = GENERATE(32, 64);
-  Case c(test::some_of<int>({511, 512, 513}, {513}), 1, width, 0.1);
+  Case c({511, 512, 513}, 1, width, 0.1);
   compute(on, context, c);
   CHECK(worst(c) <= 1);
 }

@@ -14,7 +14,6 @@
 #include "support/catch.hpp"
 #include "support/compare_rungs.hpp"
 #include "support/emulated_tiles.hpp"
-#include "support/in_brief.hpp"
 
 namespace {
 
@@ -229,7 +228,7 @@ TEST_CASE("products on emulated tiles are right at odd sizes") {
 TEST_CASE("products on the processor's tiles are right at odd sizes") {
   if (!has_amx()) HONE_SKIP("this processor has no AMX");
   std::mt19937 random(11);
-  for (int i = 0; i < (test::sanitized ? 10 : 40); ++i) check<Processor>(some_problem(random));
+  for (int i = 0; i < 40; ++i) check<Processor>(some_problem(random));
   check<Processor>({16, 384, 384, 0});     // the last block: few rows
   check<Processor>({600, 100, 33, 1});     // more tokens than a piece of the weight gradient
   check<Processor>({530, 96, 1100, 0});    // more blocks than are kept
