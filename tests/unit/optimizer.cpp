@@ -132,7 +132,7 @@ TEST_CASE("AdamW is the rule written out, with groups and a frozen one") {
   check_all<Cpu<fp32>>();
 }
 
-/// Three steps with a table of which each uses other rows. Where not even the rows used count as such, all do.
+/// Three steps with a table of which each uses other rows; with `tracks` AdamW is told which.
 template <class B>
 std::vector<std::vector<MasterOf<typename B::Precision>>> rows_trained(bool tracks, std::vector<std::uint8_t>* moved) {
   using M = MasterOf<typename B::Precision>;

@@ -50,22 +50,16 @@ struct Kernel<AttentionForward<P>> {
 
   HONE_TARGET static void head(TileItem const& item, Rows const& rows) {
     Index const keys = item.padded_keys(), row = 32 * item.slices;
-    float* next = scratch<float>(Scratch::attention, attention_forward_floats(keys, item.slices));
-    auto const take = [&](Index count) HONE_TARGET {
-      float* const piece = next;
-      next += count;
-      return piece;
-    };
-    auto const take_halves = [&](Index count) HONE_TARGET { return reinterpret_cast<bfloat16*>(take(count / 2)); };
+    ScratchPieces pieces{scratch<float>(Scratch::attention, attention_forward_floats(keys, item.slices))};
     Memory memory;
     for (int i = 0; i < 2; ++i) {
-      memory.scores[i] = take(tile_step * tile_step);
-      memory.weights[i] = take_halves(tile_step * tile_step);
-      memory.sums[i] = take(tile_step * row);
-      memory.queries[i] = take_halves(tile_step * row);
+      memory.scores[i] = pieces.take(tile_step * tile_step);
+      memory.weights[i] = pieces.take_halves(tile_step * tile_step);
+      memory.sums[i] = pieces.take(tile_step * row);
+      memory.queries[i] = pieces.take_halves(tile_step * row);
     }
-    memory.keys = take_halves(keys * row);
-    memory.values = take_halves(keys * row);
+    memory.keys = pieces.take_halves(keys * row);
+    memory.values = pieces.take_halves(keys * row);
     MaskWords::Keys mask_keys;
     if (item.dropout.active()) MaskWords::prepare(item.dropout, static_cast<std::uint32_t>(item.example), mask_keys);
     memory.mask_keys = &mask_keys;
@@ -161,11 +155,6 @@ struct Kernel<AttentionForward<P>> {
       Vec<float> const sum = (block.reference[v] + logarithm2(block.total[v])) * 0.693147181f;
       for (Index i = 0; i < 16 && 16 * v + i < count; ++i) lse(16 * v + i, 0) = sum[i];
     }
-  }
-
-  template <int vectors>
-  HONE_SIMD_INLINE static void hide_beyond(TileItem const& item, Index step, float* scores) {
-    if (item.keys < (step + 1) * tile_step) hide_scores<vectors>(item.keys - step * tile_step, scores);
   }
 
   /// The highest of a step's scores, in powers of two.

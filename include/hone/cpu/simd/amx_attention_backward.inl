@@ -55,25 +55,19 @@ struct Kernel<AttentionBackward<P>> {
                                MatrixView<bfloat16> dv, bool another) {
     Index const keys = item.padded_keys(), slices = item.slices, row = 32 * slices;
     Index const query_block = attention_queries(slices);
-    float* next = scratch<float>(Scratch::attention, attention_backward_floats(keys, slices));
-    auto const take = [&](Index count) HONE_TARGET {
-      float* const piece = next;
-      next += count;
-      return piece;
-    };
-    auto const take_halves = [&](Index count) HONE_TARGET { return reinterpret_cast<bfloat16*>(take(count / 2)); };
+    ScratchPieces pieces{scratch<float>(Scratch::attention, attention_backward_floats(keys, slices))};
     Memory memory;
-    for (float** scores : {&memory.scores, &memory.value_scores}) *scores = take(2 * square);
-    memory.lse = take(query_block);
-    memory.delta = take(query_block);
+    for (float** scores : {&memory.scores, &memory.value_scores}) *scores = pieces.take(2 * square);
+    memory.lse = pieces.take(query_block);
+    memory.delta = pieces.take(query_block);
     for (bfloat16** piece : {&memory.q_columns, &memory.dy_columns, &memory.q_pairs, &memory.dy_pairs})
-      *piece = take_halves(query_block * row);
-    memory.query_sums = take(query_block * row);
+      *piece = pieces.take_halves(query_block * row);
+    memory.query_sums = pieces.take(query_block * row);
     for (bfloat16** piece : {&memory.weights, &memory.slopes, &memory.slope_pairs})
-      *piece = take_halves(query_block * attention_keys(slices));
-    for (bfloat16** piece : {&memory.keys, &memory.values, &memory.key_columns}) *piece = take_halves(keys * row);
-    memory.key_sums = take(keys * row);
-    memory.value_sums = take(keys * row);
+      *piece = pieces.take_halves(query_block * attention_keys(slices));
+    for (bfloat16** piece : {&memory.keys, &memory.values, &memory.key_columns}) *piece = pieces.take_halves(keys * row);
+    memory.key_sums = pieces.take(keys * row);
+    memory.value_sums = pieces.take(keys * row);
     MaskWords masks[attention_queries(2) / 16];  // for the most queries
     MaskWords::Keys mask_keys;
     if (item.dropout.active()) MaskWords::prepare(item.dropout, static_cast<std::uint32_t>(item.example), mask_keys);
@@ -115,7 +109,7 @@ struct Kernel<AttentionBackward<P>> {
         memory.masks[v].queries(*memory.mask_keys, static_cast<std::uint32_t>(first + 16 * v));
     Index const key_block = attention_keys(slices);
     NextScores(slices, 0, 0, 0, memory).all(slices);
-    hide_beyond(item, 0, memory.scores);
+    hide_beyond<2>(item, 0, memory.scores);
     Index squares = 0;
     for (Index from = 0; from < item.padded_keys(); from += key_block) {
       Index const key_steps = std::min(item.padded_keys() - from, key_block) / tile_step;
@@ -178,10 +172,6 @@ struct Kernel<AttentionBackward<P>> {
       for (int half = 0; half < 2; ++half) tile_scores<2>(slices, keys[half], queries[half], scores[half]);
     }
   };
-  HONE_SIMD_INLINE static void hide_beyond(TileItem const& item, Index i, float* scores) {
-    if (item.keys < (i + 1) * tile_step) hide_scores<2>(item.keys - i * tile_step, scores);
-  }
-
   /// What a block of keys adds to dv, dk and dq.
   HONE_TARGET static void products(TileItem const& item, Index first, Index key_steps, Index steps, bool add,
                                    Memory const& memory) {
@@ -240,7 +230,7 @@ struct Kernel<AttentionBackward<P>> {
       with(std::integral_constant<int, 2>{});
     else
       with(std::integral_constant<int, 0>{});
-    hide_beyond(item, next_i, next.scores[0]);
+    hide_beyond<2>(item, next_i, next.scores[0]);
   }
   /// Sixteen keys at a time, by the same instructions: all 32 written out take more than half of the cache for them.
   /// @tparam slices  of `next`; 0: nothing is to be done beside

@@ -36,6 +36,14 @@ struct TileItem {
   Index padded_keys() const { return round_up(keys, tile_step); }
 };
 
+/// A thread's memory, handed out piece by piece.
+struct ScratchPieces {
+  float* next;
+
+  float* take(Index count) { return std::exchange(next, next + count); }
+  bfloat16* take_halves(Index count) { return reinterpret_cast<bfloat16*>(take(count / 2)); }
+};
+
 /// Brings rows of one head into the second cache that are needed soon, and that the processor cannot guess: they are far
 /// apart. A few lines at a time, beside other work: the processor has 16 or so under way at once, and waits for more.
 class RowsAhead {
@@ -87,10 +95,9 @@ HONE_TARGET TileItem tile_item(Op const& op, Index b, Index h) {
 /// 32 values of a row from column 32 * slice on, with zeros where the matrix ends.
 HONE_SIMD_INLINE inline HalfWords slice_of(Halves const& rows, Index r, Index slice) {
   Index const left = rows.cols - 32 * slice;
-  if (r < rows.rows && left >= 32) return load_line(rows.row(r) + 32 * slice);
-  HalfWords value{};  // apart from the whole ones, which need not go through memory
-  if (r < rows.rows && left > 0) std::memcpy(&value, rows.row(r) + 32 * slice, static_cast<std::size_t>(left) * 2);
-  return value;
+  if (r >= rows.rows || left <= 0) return HalfWords{};
+  bfloat16 const* const from = rows.row(r) + 32 * slice;
+  return left >= 32 ? load_line(from) : load_line(from, left);
 }
 
 /// 16 x 16 words transposed.
@@ -239,6 +246,12 @@ template <int vectors>
 HONE_SIMD_INLINE inline void hide_scores(Index first, float* scores) {
   for (Index v = 0; v < vectors; ++v)
     for (Index i = first; i < tile_step; ++i) store<float>(scores + (v * tile_step + i) * 16, splat(no_score));
+}
+
+/// The same for a step that is the sequence's last and short of keys.
+template <int vectors>
+HONE_SIMD_INLINE inline void hide_beyond(TileItem const& item, Index step, float* scores) {
+  if (item.keys < (step + 1) * tile_step) hide_scores<vectors>(item.keys - step * tile_step, scores);
 }
 
 /// Where 2 x columns tiles of sums are: [row][column], `row_step` floats between the two rows.
