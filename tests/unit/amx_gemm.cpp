@@ -231,6 +231,7 @@ TEST_CASE("products on the processor's tiles are right at odd sizes") {
   for (int i = 0; i < 40; ++i) check<Processor>(some_problem(random));
   check<Processor>({16, 384, 384, 0});     // the last block: few rows
   check<Processor>({600, 100, 33, 1});     // more tokens than a piece of the weight gradient
+  check<Processor>({1100, 40, 70, 3});     // three pieces
   check<Processor>({530, 96, 1100, 0});    // more blocks than are kept
   check<Processor>({520, 900, 40, 0});     // more inputs than outputs
   check<Processor>({70, 1600, 64, 32});

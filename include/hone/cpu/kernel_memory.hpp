@@ -191,10 +191,9 @@ struct KernelMemory<LinearBackwardParameters<P>> {
     Index const steps = std::max<Index>(1, packed_squares(rows));
     demand.scratch<bfloat16>(Scratch::shared_panels, passing * steps * packed_step);
 #if defined(HONE_X86_64_KERNELS)
-    Index const ranges = std::min(staying, round_up(ceil_div(staying, gradient_blocks), 4));  // or more
-    Index const piece = ceil_div(steps, ceil_div(steps, gradient_steps));
-    demand.scratch<bfloat16>(Scratch::row_panels, ceil_div(staying, ranges) * piece * packed_step);
-    demand.scratch<float>(Scratch::block_sums, ceil_div(staying, ranges) * passing * packed_side * packed_side);
+    Index const ranges = gradient_ranges(staying, 1);  // or more
+    demand.scratch<bfloat16>(Scratch::row_panels, ceil_div(staying, ranges) * gradient_piece(steps) * packed_step);
+    demand.scratch<float>(Scratch::reduction, gradient_floats(staying, passing));
 #else
     static_cast<void>(staying);
 #endif

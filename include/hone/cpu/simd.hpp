@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -20,6 +22,7 @@
 #include "hone/core/matrix.hpp"
 #include "hone/core/precision.hpp"
 #include "hone/core/row_map.hpp"
+#include "hone/core/tapered_ranges.hpp"
 #include "hone/core/used_rows.hpp"
 #include "hone/cpu/attention_items.hpp"
 #include "hone/cpu/packed_weights.hpp"

@@ -1,6 +1,7 @@
 // Sizes that vector kernels (cpu/simd/) and the plans of what they take (cpu/kernel_memory.hpp) have in common.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include "hone/core/bfloat16.hpp"
@@ -32,6 +33,21 @@ inline constexpr Index partial_rows = 64;
 /// the nearest cache, and `gradient_blocks` of them the second. Sums go on from piece to piece.
 inline constexpr Index gradient_steps = 16;
 inline constexpr Index gradient_blocks = 24;
+/// How many steps a piece has.
+constexpr Index gradient_piece(Index steps) {
+  Index const pieces = (steps + gradient_steps - 1) / gradient_steps;
+  return (steps + pieces - 1) / pieces;
+}
+/// Into how many ranges the blocks of the larger operand are cut: two for each thread, so that one that is fast need not
+/// wait for a range that a slow one is at.
+constexpr Index gradient_ranges(Index blocks, Index threads) {
+  Index const wanted = ((blocks + gradient_blocks - 1) / gradient_blocks + 3) / 4 * 4;
+  return std::min(blocks, std::max(wanted, 2 * threads));
+}
+/// Floats that threads share: sums of all blocks and of the bias, and how many steps each range has done.
+constexpr Index gradient_floats(Index blocks, Index other_blocks) {
+  return blocks * (other_blocks * 32 * 32 + 32 + Index{sizeof(Index) / sizeof(float)});
+}
 
 /// Floats of a thread's memory in attention's forward pass on tiles: of keys and values in bfloat16, and twice a block's
 /// queries in bfloat16 and its sums, a step's scores and, in bfloat16, probabilities.

@@ -220,17 +220,15 @@ HONE_TARGET void multiply_rows(HostContext& context, MatrixView<bfloat16 const> 
   Index const steps = std::max<Index>(1, packed_squares(a.cols));
   Index const row_blocks = packed_squares(a.rows), column_blocks = packed_squares(cols);
   Index const fitting = square_product.resident_blocks(steps, column_blocks);
+  TaperedRanges const ranges(row_blocks, 8, context.threads());
+  Index const row_ranges = ranges.size();
   // Few rows: cut the columns, so that there is work for many threads.
-  Index const rows_each = row_blocks >= 64   ? 8
-                          : row_blocks >= 16 ? 4
-                                             : 1,
-              row_ranges = (row_blocks + rows_each - 1) / rows_each;
   Index const wanted = std::min(column_blocks, (16 + row_ranges - 1) / row_ranges);
   Index const column_ranges = std::max(wanted, (column_blocks + fitting - 1) / fitting);
   context.pool().parallel_for(row_ranges * column_ranges, 1, [&](Index item, Index) HONE_TARGET {
     BlockRange range;
-    range.first_row = item % row_ranges * rows_each;
-    range.last_row = std::min(row_blocks, range.first_row + rows_each);
+    range.first_row = ranges.begin(item % row_ranges);
+    range.last_row = ranges.begin(item % row_ranges + 1);
     range.first_column = item / row_ranges * column_blocks / column_ranges;
     range.last_column = (item / row_ranges + 1) * column_blocks / column_ranges;
     bfloat16* const edge = scratch<bfloat16>(Scratch::row_panels, steps * packed_step);
