@@ -51,14 +51,14 @@ struct Kernel<LinearBackwardParameters<P>> {
  private:
   struct Work {
     LinearBackwardParameters<mixed> const& op;
-    bool rows_stay;                // blocks of dy's columns are the ones that stay, x's pass; or the other way round
-    Index staying, passing;        // blocks: of the larger operand, of the smaller
-    Index steps = 0, piece = 0;    // of 32 tokens; how many at a time
-    Index ranges = 0;              // of staying blocks
-    bfloat16* shared = nullptr;    // the passing operand
-    float* sums = nullptr;         // of all blocks, a range's one after the other
-    float* bias_sums = nullptr;    // where dy's blocks stay
-    Index* steps_done = nullptr;   // of each range
+    bool rows_stay;               // blocks of dy's columns are the ones that stay, x's pass; or the other way round
+    Index staying, passing;       // blocks: of the larger operand, of the smaller
+    Index steps = 0, piece = 0;   // of 32 tokens; how many at a time
+    Index ranges = 0;             // of staying blocks
+    bfloat16* shared = nullptr;   // the passing operand
+    float* sums = nullptr;        // of all blocks, a range's one after the other
+    float* bias_sums = nullptr;   // where dy's blocks stay
+    Index* steps_done = nullptr;  // of each range
 
     HONE_SIMD_INLINE Index first_of(Index range) const { return range * staying / ranges; }
     /// The passing blocks are packed as [piece][block][step].
